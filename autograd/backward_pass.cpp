@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "autograd/backward_pass_internal.h"
@@ -7,6 +8,7 @@
 #include "autograd/hooks.h"
 #include "autograd/inplace.h"
 #include "base/error.h"
+#include "kernels/capture.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "tensor/autograd_slot.h"
@@ -219,8 +221,15 @@ void BackwardPass::add(Tensor& total, Tensor part) const {
 }
 
 void BackwardPass::accumulate(const Tensor& leaf, Tensor gradient) const {
+  Dependencies* const step = Dependencies::current();
+  if (step != nullptr) step->add_gradient(leaf, GradientUse::given);
+  add_to_leaf(leaf, std::move(gradient));
+  if (step == nullptr) return;
+  if (const std::optional<std::size_t> calls = kernels::calls_so_far()) step->note_given(leaf, *calls);
+}
+
+void BackwardPass::add_to_leaf(const Tensor& leaf, Tensor gradient) const {
   Gradient& own = leaf.autograd_slot()->gradient;
-  if (Dependencies* step = Dependencies::current()) step->add_gradient(leaf, GradientUse::given);
   if (own.is_overwritable() && !options_.create_graph) {
     if (!gradient.is_same(own.tensor())) hop::copy_(own.tensor(), gradient);
     return own.mark_given();

@@ -76,6 +76,7 @@ class BackwardPass {
   void finish_leaves();
   void add(Tensor& total, Tensor part) const;
   void accumulate(const Tensor& leaf, Tensor gradient) const;
+  void add_to_leaf(const Tensor& leaf, Tensor gradient) const;
 
   Options options_;
   Tensor one_;

@@ -217,7 +217,7 @@ void Trainer::compute(Part part) {
 
 // Batches keep their addresses. Blocks come and go, but few at a time, so a new block often has the address of an old
 // one. The old block's recording then holds for it, because a recording binds only addresses. An update reads no batch.
-void Trainer::run_step(Part part, std::int64_t rows) {
+void Trainer::run_step(Part part, std::int64_t rows, const Recording::OnGradient& on_gradient) {
   if (!captures_) return compute(part);
   StepKey key{part, state_->counters_tensor().raw_data(), nullptr, 0};
   if (part != Part::Update) {
@@ -225,7 +225,7 @@ void Trainer::run_step(Part part, std::int64_t rows) {
     key.rows = rows;
   }
   RecordedWork& work = step_of(key);
-  if (work.replay() != nullptr) return;
+  if (work.replay(on_gradient) != nullptr) return;
   // On a device other than the CPU a step first runs once without a recording, so that libraries load their parts.
   if (!pool_) pool_ = std::make_shared<MemoryPool>(device());
   const std::size_t before = work.recordings();

@@ -155,7 +155,7 @@ class Trainer {
   void validation_step(const data::Batch& batch);
   void make_own_sums(const data::Batch& batch);
   void read_own_metrics(std::int64_t rows, UnitMetrics& metrics) const;
-  void run_step(Part part, std::int64_t rows);
+  void run_step(Part part, std::int64_t rows, const Recording::OnGradient& on_gradient = {});
   void compute(Part part);
   RecordedWork& step_of(const StepKey& key);
 

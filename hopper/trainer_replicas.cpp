@@ -41,8 +41,17 @@ class Trainer::Replicated {
     return lanes_.size() == replicas && group_.owners == group.owners && has_group() == (group.wire != nullptr) &&
            (!has_group() || rank_ == group.wire->rank());
   }
-  /// The group of the next epoch.
-  void join(const Group& group);
+  /// While it lives, the replicas are trained by this group.
+  class Membership {
+   public:
+    Membership(Replicated& replicated, const Group& group) : replicated_(replicated) { replicated.join(group); }
+    ~Membership() { replicated_.leave(); }
+    Membership(const Membership&) = delete;
+    Membership& operator=(const Membership&) = delete;
+
+   private:
+    Replicated& replicated_;
+  };
 
   /// Begins the passes of an epoch.
   void start(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch);
@@ -51,6 +60,8 @@ class Trainer::Replicated {
 
  private:
   bool has_group() const { return is_member_; }
+  void join(const Group& group);
+  void leave();
   void learn_rows(std::span<const PartitionId> passes, const std::vector<std::vector<double>>& sums);
   void share_losses();
   bool finish_mean();
@@ -147,9 +158,18 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Gr
 void Trainer::Replicated::join(const Group& group) {
   group_ = group;
   if (group_.owners.empty()) return;
-  for (std::optional<ReplicaMean>* mean : {&gradients_, &weights_, &weights_and_slots_}) {
-    if (*mean) (*mean)->join(group_);
+  if (gradients_) {
+    std::vector<GradientPlace> places;
+    for (const optim::ParameterSegment& segment : t_.optimizer_->segments())
+      places.push_back({segment.parameter.id(), segment.gradient_offset / sizeof(float)});
+    return gradients_->join(group_, places);
   }
+  weights_->join(group_);
+  weights_and_slots_->join(group_);
+}
+
+void Trainer::Replicated::leave() {
+  if (gradients_) gradients_->leave();
 }
 
 void Trainer::Replicated::start(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch) {
@@ -298,6 +318,9 @@ void Trainer::Replicated::add_gradients(std::int64_t step) {
   before_step_.take();
   const std::vector<std::optional<double>> shares = rows_.shares(step, step + 1);
   gradients_->begin(shares);
+  const Recording::OnGradient on_gradient = [this](const void* leaf) {
+    gradients_->on_gradient(leaf, t_.is_lost_on_host());
+  };
   bool is_first = true;
   for (std::size_t r = 0; r < lanes_.size(); ++r) {
     if (!group_.owns(r)) continue;
@@ -308,7 +331,7 @@ void Trainer::Replicated::add_gradients(std::int64_t step) {
     if (!std::exchange(is_first, false)) before_step_.bring_back();
     const std::int64_t rows = rows_.of(r, step, step + 1);
     next_batch(r, rows);
-    t_.run_step(Part::Gradients, rows);
+    t_.run_step(Part::Gradients, rows, gradients_->takes_gradients() ? on_gradient : Recording::OnGradient());
     static_cast<void>(t_.gradient_block());
     gradients_->add(*shares[r]);
   }
@@ -421,7 +444,7 @@ UnitMetrics Trainer::train_replicas(std::span<const PartitionId> passes, const P
   if (!replicated_ || !replicated_->fits(passes.size(), group)) {
     replicated_ = std::make_shared<Replicated>(*this, passes.size(), group);
   }
-  replicated_->join(group);
+  const Replicated::Membership membership(*replicated_, group);
   UnitMetrics metrics;
   begin_passes();
   replicated_->start(passes, rows, epoch);

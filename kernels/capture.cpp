@@ -46,20 +46,33 @@ void Recording::replay() const {
     throw StateError("[capture] expected what the step was recorded with, got " + dependencies_->broken() +
                      "; record it anew");
   }
-  run();
+  run({});
 }
 
-bool Recording::try_replay() const {
+bool Recording::try_replay(const OnGradient& on_gradient) const {
   if (!holds()) return false;
-  run();
+  run(on_gradient);
   return true;
 }
 
-void Recording::run() const {
+void Recording::run(const OnGradient& on_gradient) const {
   if (is_capturing()) throw StateError("[capture] a replay within a capture");
   dependencies_->before_replay();
-  calls_->replay();
+  if (!on_gradient || dependencies_->given().empty()) {
+    calls_->replay();
+  } else {
+    std::size_t done = 0;
+    for (const Dependencies::Given& given : dependencies_->given()) {
+      calls_->replay_part(std::exchange(done, given.calls), given.calls);
+      on_gradient(given.leaf);
+    }
+    calls_->replay_part(done, calls_->size());
+  }
   dependencies_->after_replay();
+}
+
+void Recording::Calls::replay_part(std::size_t, std::size_t) {
+  throw StateError("[capture] expected a recording of the CPU, whose calls are made one by one");
 }
 
 std::size_t Recording::size() const { return calls_ ? calls_->size() : 0; }
@@ -84,8 +97,8 @@ Recording capture(const std::function<void()>& work, Device device, std::shared_
   return {std::move(calls), pool, dependencies};
 }
 
-const RecordedWork::Results* RecordedWork::replay() {
-  const Kept* const kept = kept_.find([](const Kept& k) { return k.recording.try_replay(); });
+const RecordedWork::Results* RecordedWork::replay(const Recording::OnGradient& on_gradient) {
+  const Kept* const kept = kept_.find([&](const Kept& k) { return k.recording.try_replay(on_gradient); });
   if (kept == nullptr) return nullptr;
   ++calls_;
   ++replays_;

@@ -56,8 +56,12 @@ class Recording {
   /// recorded ones. Throws the errors of the operations. Throws StateError for an empty recording and within a
   /// capture; also, with the reason, if the recording does not hold: then nothing has been read or written.
   void replay() const;
-  /// Replays and returns true if the recording holds(); otherwise returns false.
-  bool try_replay() const;
+  /// Is told the id() of a leaf as soon as a replay has its whole gradient.
+  using OnGradient = std::function<void(const void* leaf)>;
+  /// Replays and returns true if the recording holds(); otherwise returns false. On the CPU `on_gradient`, if given, is
+  /// called in the middle of the replay, for each leaf to which the work gives a gradient. It must leave the tensors of
+  /// the work alone, except for the gradients that are complete. On CUDA it is not called.
+  bool try_replay(const OnGradient& on_gradient = {}) const;
   /// Whether the recording can never hold again because something that it needs is gone.
   bool is_lost() const;
   /// Kernels (and copies) per replay.
@@ -68,13 +72,15 @@ class Recording {
    public:
     virtual ~Calls() = default;
     virtual void replay() = 0;
+    /// The calls from `begin` to before `end`. Needed only of a device that counts its calls (calls_so_far()).
+    virtual void replay_part(std::size_t begin, std::size_t end);
     virtual std::size_t size() const = 0;
   };
   Recording(std::unique_ptr<Calls> calls, std::shared_ptr<MemoryPool> pool,
             std::shared_ptr<const Dependencies> dependencies);
 
  private:
-  void run() const;
+  void run(const OnGradient& on_gradient) const;
 
   std::shared_ptr<MemoryPool> pool_;  // declared before calls_, whose scratch memory lies in the pool
   std::shared_ptr<Calls> calls_;
@@ -100,6 +106,13 @@ Recording capture(const std::function<void()>& work, Device device = Device::cpu
 /// True while this thread records.
 bool is_capturing();
 
+namespace kernels {
+
+/// How many calls this thread has recorded so far; nothing unless it records work of the CPU.
+std::optional<std::size_t> calls_so_far();
+
+}  // namespace kernels
+
 /// One piece of work with its recordings: one for each state of its dependencies (training and evaluation, frozen or
 /// not), the four used last. A call replays a recording that holds. If none holds, it runs the work, and records it if
 /// recording has paid so far. So a call has the bits of an eager one. For some work no recording ever holds twice (a
@@ -113,8 +126,8 @@ class RecordedWork {
     int warm_up = 0;
     std::shared_ptr<MemoryPool> pool = nullptr;  ///< for all recordings; null: a fresh one for each
   };
-  /// Replays the recording that holds now and returns its results; null if none holds.
-  const Results* replay();
+  /// Replays the recording that holds now and returns its results; null if none holds. See Recording::try_replay().
+  const Results* replay(const Recording::OnGradient& on_gradient = {});
   /// Runs the work and may record it.
   const Results& run(const std::function<Results()>& work, const Options& options);
   /// How often it was recorded.

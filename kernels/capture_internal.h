@@ -28,8 +28,9 @@ class CallList {
     if constexpr (!std::is_trivially_destructible_v<F>) call.destroy = [](void* c) { static_cast<F*>(c)->~F(); };
     calls_.push_back(call);
   }
-  void run() const {
-    for (const Call& call : calls_) call.run(call.closure);
+  void run() const { run(0, size()); }
+  void run(std::size_t begin, std::size_t end) const {
+    for (std::size_t i = begin; i < end; ++i) calls_[i].run(calls_[i].closure);
   }
   std::size_t size() const { return calls_.size(); }
   void clear();

@@ -80,6 +80,16 @@ void Dependencies::add_gradient(const Tensor& leaf, GradientUse use) {
   found->settled = use == GradientUse::given || use == GradientUse::zeroed || use == GradientUse::replaced;
 }
 
+void Dependencies::note_given(const Tensor& leaf, std::size_t calls) {
+  if (made(leaf)) return;
+  const auto known = std::ranges::find(given_, leaf.id(), &Given::leaf);
+  if (known == given_.end()) {
+    given_.push_back({leaf.id(), calls});
+  } else {
+    known->calls = calls;
+  }
+}
+
 // The first value that the step saw counts: the step may have changed the value since.
 void Dependencies::add_word(const Word& word, const std::shared_ptr<const void>& owner) {
   const auto is_known = [&](const Word& w) { return w.at == word.at; };
@@ -110,6 +120,7 @@ void Dependencies::finish() {
     g.stale_after = gradient.is_stale();
   }
   for (Result& r : results_) r.value = word_at(r.at, r.size);
+  std::ranges::stable_sort(given_, {}, &Given::calls);
   places_ = {};
 }
 

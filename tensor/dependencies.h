@@ -69,6 +69,8 @@ class Dependencies {
   void add_requires_grad(const Tensor& x);
   /// To be called before the gradient changes.
   void add_gradient(const Tensor& leaf, GradientUse use);
+  /// To be called each time when something was added to the gradient: the device that records has `calls` calls by now.
+  void note_given(const Tensor& leaf, std::size_t calls);
   /// The step holds while `value`, a part of `owner`, keeps its present value and `owner` lives. `what` names the value
   /// in an error.
   template <class T>
@@ -97,6 +99,13 @@ class Dependencies {
   std::string broken() const;
   void before_replay() const;
   void after_replay() const;
+  /// A leaf whose gradient is complete after so many calls of the recording.
+  struct Given {
+    const void* leaf;  ///< Tensor::id()
+    std::size_t calls;
+  };
+  /// In the order in which gradients become complete; empty where a device does not count its calls.
+  const std::vector<Given>& given() const { return given_; }
 
  private:
   template <class T>
@@ -158,6 +167,7 @@ class Dependencies {
   std::uint32_t serial_;
   std::vector<Use> uses_;
   std::vector<LeafGradient> gradients_;
+  std::vector<Given> given_;
   std::vector<Word> words_;
   std::vector<Result> results_;
   std::vector<std::weak_ptr<const void>> owners_;

@@ -36,8 +36,7 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   /// The connection to a member is there. A second one to the same member is closed, and one to a worker that is not
   /// the member of this rank.
   void join(std::uint32_t rank, WorkerId worker, std::shared_ptr<net::Connection> connection);
-  /// The group is of no use any more: everybody who waits gets MemberLost.
-  void fail(const std::string& why);
+  void fail(const std::string& why) override;
   /// For people: whom the compute thread waits for; empty if it waits for nobody.
   std::string waits() const;
   /// Payload that was sent to the other members so far.

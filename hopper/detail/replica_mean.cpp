@@ -18,9 +18,12 @@ void Snapshot::bring_back() const {
 ReplicaMean::ReplicaMean(std::vector<Tensor> values, std::vector<Tensor> firsts, DType sums)
     : values_(std::move(values)), sums_(sums), alone_(values_, sums), first_(std::move(firsts)) {}
 
-void ReplicaMean::join(const Group& group) {
+void ReplicaMean::join(const Group& group, const std::vector<GradientPlace>& places) {
+  const Tensor& block = values_.front();
   if (group.exchange == ReduceExchange::Ring && sums_ == DType::f32) {
-    ring_.emplace(values_.front(), first_.tensors(), group);
+    ring_.emplace(block, first_.tensors(), group);
+  } else if (group.wire != nullptr && places.size() > 1 && block.device().is_cpu() && bytes() > kBucketBytes) {
+    buckets_.emplace(block, places, first_.tensors(), group);
   } else if (group.wire != nullptr) {
     together_.emplace(values_, first_.tensors(), group, sums_);
   }
@@ -33,12 +36,15 @@ void ReplicaMean::begin(const std::vector<std::optional<double>>& shares) {
     for (const std::optional<double>& share : shares) has_rows.push_back(share.has_value());
     return ring_->begin(std::move(has_rows));
   }
+  if (buckets_) return buckets_->begin(shares);
   together_ ? together_->begin(shares) : alone_.begin();
 }
 
 void ReplicaMean::add(double share) {
   if (ring_) {
     ring_->add(share);
+  } else if (buckets_) {
+    buckets_->add();
   } else {
     together_ ? together_->add() : alone_.add(share);
   }
@@ -47,12 +53,14 @@ void ReplicaMean::add(double share) {
 
 void ReplicaMean::skip() {
   if (ring_) return ring_->skip();
+  if (buckets_) return buckets_->skip();
   together_ ? together_->skip() : alone_.skip();
 }
 
 bool ReplicaMean::finish(bool is_lost) {
   if (has_first_) first_.bring_back();
   if (ring_) return ring_->finish(is_lost);
+  if (buckets_) return buckets_->finish(is_lost);
   if (together_) return together_->finish(is_lost);
   alone_.finish();
   return is_lost;

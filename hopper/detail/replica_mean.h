@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "hopper/detail/bucketed_mean.h"
 #include "hopper/strategy/group_mean.h"
 #include "hopper/strategy/group_wire.h"
 #include "hopper/strategy/ring_mean.h"
@@ -29,18 +30,25 @@ class Snapshot {
   std::vector<Tensor> values_;  // empty before the first take()
 };
 
-/// A TreeMean, if one worker has all replicas, or a GroupMean with its bits, or a RingMean, which has bits of its own.
-/// Beside the mean, `firsts` become those of the first replica that has rows.
+/// A TreeMean, if one worker has all replicas, or a GroupMean or a BucketedMean with its bits, or a RingMean, which has
+/// bits of its own. Beside the mean, `firsts` become those of the first replica that has rows.
 class ReplicaMean {
  public:
   /// As GroupMean. One worker has all replicas until join() is called.
   ReplicaMean(std::vector<Tensor> values, std::vector<Tensor> firsts, DType sums);
 
   /// From now on the members of this group compute the mean together: in a ring if the group says so and sums are f32.
-  /// Without a wire this worker goes on alone, and adds as their ring would.
-  void join(const Group& group);
+  /// Without a wire this worker goes on alone, and adds as their ring would. If the only value is a large block of
+  /// gradients on the CPU, `places` lets the members exchange it while backward goes on.
+  void join(const Group& group, const std::vector<GradientPlace>& places = {});
+  /// The group is over, or broke off: nothing uses its wire from now on.
+  void leave() { buckets_.reset(); }
   /// As GroupMean::begin.
   void begin(const std::vector<std::optional<double>>& shares);
+  /// Whether on_gradient() is wanted of the next own replica.
+  bool takes_gradients() const { return buckets_ && buckets_->is_at_last(); }
+  /// As BucketedMean::on_gradient.
+  void on_gradient(const void* leaf, bool is_lost) { buckets_->on_gradient(leaf, is_lost); }
   /// The values are those of the next own replica, which counts `share`.
   void add(double share);
   /// The next own replica has no rows.
@@ -55,7 +63,8 @@ class ReplicaMean {
   const DType sums_;
   TreeMean alone_;
   std::optional<GroupMean> together_;
-  std::optional<RingMean> ring_;  // instead of both
+  std::optional<BucketedMean> buckets_;  // instead of together_
+  std::optional<RingMean> ring_;         // instead of both
   Snapshot first_;
   bool has_first_ = false;
 };

@@ -227,12 +227,14 @@ void GroupMean::all_gather(const std::byte* mean) {
   group_.wire->swap(gather_);
 
   for (std::size_t i = 0; i < values_.size(); ++i) {
-    const Tensor host = Tensor::empty(values_[i].shape(), means_);
+    const Tensor& values = values_[i];
+    const bool is_here = values.device().is_cpu() && values.dtype() == means_ && values.is_contiguous();
+    const Tensor host = is_here ? values : Tensor::empty(values.shape(), means_);
     for_each_piece(i, [&](std::uint32_t rank, std::size_t in_part, std::size_t in_tensor, std::size_t elements) {
       const std::byte* const from = rank == self ? mean : std::as_const(gather_->in[rank]).data();
       std::memcpy(host.raw_data() + in_tensor * width, from + in_part * width, elements * width);
     });
-    kernels::copy_(values_[i], kernels::to_device(host, values_[i].device()));
+    is_here ? values.bump_version() : kernels::copy_(values, kernels::to_device(host, values.device()));
   }
   const std::uint32_t first = first_owner();
   if (first != self && first_bytes_ > 0) {

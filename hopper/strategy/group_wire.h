@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/bytes.h"
@@ -34,6 +35,8 @@ class GroupWire {
   /// Sends all of `out` and fills all of `in`. Waits for those members from which something comes. Throws MemberLost if
   /// one cannot be reached or does not answer in time; the group is of no use then.
   virtual void swap(const std::shared_ptr<GroupRound>& round) = 0;
+  /// Any thread, also in the middle of a round: the group is of no use any more. Everybody who waits gets MemberLost.
+  virtual void fail(const std::string& why) = 0;
   /// Between two rounds: throws MemberLost if the group is known to be of no use any more.
   virtual void check() const = 0;
 };

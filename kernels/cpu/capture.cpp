@@ -1,5 +1,6 @@
 // Recording on the CPU: the launches of one run, kept in order.
 #include <algorithm>
+#include <optional>
 
 #include "kernels/capture_internal.h"
 #include "kernels/capture_operations.h"
@@ -7,6 +8,10 @@
 namespace hop::kernels {
 
 constinit thread_local CallList* recording = nullptr;
+
+std::optional<std::size_t> calls_so_far() {
+  return recording == nullptr ? std::nullopt : std::optional(recording->size());
+}
 
 void CallList::clear() {
   for (const Call& call : calls_) {
@@ -35,6 +40,7 @@ class RecordedCalls final : public Recording::Calls {
  public:
   CallList calls;
   void replay() override { calls.run(); }
+  void replay_part(std::size_t begin, std::size_t end) override { calls.run(begin, end); }
   std::size_t size() const override { return calls.size(); }
 };
 

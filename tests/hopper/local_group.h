@@ -74,6 +74,7 @@ class LocalWire final : public GroupWire {
       if (r != rank_) group_.take(number_, r, rank_, round->in[r].span());
     }
   }
+  void fail(const std::string&) override { group_.fail(); }
   void check() const override { group_.check(); }
 
  private:

@@ -1,4 +1,8 @@
 // Training by replay: the same bits as training step by step, without an allocation.
+#include <algorithm>
+#include <map>
+#include <vector>
+
 #include "autograd/graph.h"
 #include "kernels/capture.h"
 #include "nn/init.h"
@@ -7,6 +11,7 @@
 #include "nn/optim/sgd.h"
 #include "nn/state.h"
 #include "tensor/allocator.h"
+#include "tensor/autograd_slot.h"
 #include "tests/nn/allocations.h"
 #include "tests/nn/support.h"
 
@@ -50,6 +55,43 @@ std::pair<Tensor, Tensor> batch(int i) {
   for (std::int64_t k = 0; k < x.numel(); ++k) x.data<float>()[k] = random.uniform();
   for (std::int64_t k = 0; k < rows; ++k) y.data<std::int64_t>()[k] = random.below(5);
   return {x, y};
+}
+
+// The weight is used twice, so its gradient has two parts.
+TEST(CapturedTraining, TellsInAReplayWhichGradientsAreComplete) {
+  const Tensor twice = Tensor::empty({4, 4}, DType::f32), last = Tensor::empty({3, 4}, DType::f32);
+  const Tensor unused = Tensor::empty({2}, DType::f32);
+  const std::vector<Tensor> leaves{twice, last, unused};
+  PhiloxStream random({.key = 3});
+  for (const Tensor& leaf : leaves) {
+    for (std::int64_t k = 0; k < leaf.numel(); ++k) leaf.data<float>()[k] = random.uniform() - 0.5F;
+    leaf.set_requires_grad(true);
+  }
+  optim::SGD optimizer(leaves, optim::SGDOptions{.lr = 0});
+  const Tensor x = Tensor::empty({5, 4}, DType::f32);
+  for (std::int64_t k = 0; k < x.numel(); ++k) x.data<float>()[k] = random.uniform();
+  const Recording recording = capture([&] {
+    optimizer.zero_grad();
+    backward(sum(square(linear(tanh(linear(linear(x, twice), twice)), last))));
+  });
+  const auto gradient = [](const Tensor& leaf) {
+    const Tensor g = leaf.grad();
+    return std::vector<float>(g.data<float>(), g.data<float>() + g.numel());
+  };
+  for (const float scale : {1.F, 2.F}) {
+    for (std::int64_t k = 0; k < x.numel(); ++k) x.data<float>()[k] *= scale;
+    std::vector<const void*> told;
+    std::map<const void*, std::vector<float>> early;
+    ASSERT_TRUE(recording.try_replay([&](const void* id) {
+      told.push_back(id);
+      const auto leaf = std::ranges::find_if(leaves, [&](const Tensor& l) { return l.id() == id; });
+      const Tensor g = leaf->autograd_slot()->gradient.tensor();
+      early[id].assign(g.data<float>(), g.data<float>() + g.numel());
+    }));
+    EXPECT_EQ(told, (std::vector<const void*>{last.id(), twice.id()})) << "the last layer first, each one once";
+    EXPECT_EQ(early[last.id()], gradient(last));
+    EXPECT_EQ(early[twice.id()], gradient(twice));
+  }
 }
 
 TEST(CapturedTraining, GivesTheBitsOfEagerTraining) {
