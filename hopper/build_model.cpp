@@ -88,6 +88,17 @@ double lr_factor(const Experiment& experiment, const data::Dataset& dataset) {
   return 1;
 }
 
+// From the first step of epoch swa_start on, the rates of [model] swa_lr: one in each epoch, of `epoch_steps` steps.
+optim::LRSchedule with_swa_lr(const ModelOptions& model, optim::LRSchedule schedule, std::int64_t epoch_steps) {
+  if (!model.swa_lr || model.swa_start == 0) return schedule;
+  const std::int64_t first = (std::int64_t{model.swa_start} - 1) * epoch_steps;
+  optim::SWALR swa{.lr = schedule(first), .swa_lr = *model.swa_lr};
+  if (model.swa_anneal_epochs) swa.anneal_epochs = *model.swa_anneal_epochs;
+  if (model.swa_anneal) swa.anneal = *model.swa_anneal;
+  const auto by_step = [swa, epoch_steps](std::int64_t t) { return swa(t / epoch_steps); };
+  return optim::SequentialLR{.schedules = {std::move(schedule), by_step}, .milestones = {first}};
+}
+
 }  // namespace
 
 std::vector<std::string> names_in_layer(const std::string& layer) {
@@ -245,10 +256,11 @@ std::uint32_t staleness_of(const Experiment& experiment) {
 
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,
                                 double first_lr) {
-  const std::int64_t steps = steps_per_epoch(experiment, config, dataset) * experiment.search.epochs;
+  const std::int64_t epoch_steps = steps_per_epoch(experiment, config, dataset);
   nn::ConfigText settings = to_config_text(config);
   if (experiment.model.optimizer.own() != nullptr) settings.erase("lr");  // its maker made first_lr of it
-  optim::LRSchedule schedule = optim::make_lr_schedule(settings, steps, first_lr);
+  optim::LRSchedule schedule = optim::make_lr_schedule(settings, epoch_steps * experiment.search.epochs, first_lr);
+  schedule = with_swa_lr(experiment.model, std::move(schedule), epoch_steps);
   const double factor = lr_factor(experiment, dataset);
   if (factor == 1) return schedule;
   return [schedule = std::move(schedule), factor](std::int64_t t) { return schedule(t) * factor; };

@@ -94,7 +94,8 @@ std::uint32_t staleness_of(const Experiment& experiment);
 
 /// The learning rate by optimizer step, over all epochs of the experiment. It starts from lr of the configuration.
 /// Without lr, and for an optimizer of the application, it starts from the rate that the optimizer was made with
-/// (`first_lr`). With replicas it is multiplied as [run] lr_scale says. Throws ConfigError.
+/// (`first_lr`). From epoch [model] swa_start on, it anneals to swa_lr if there is one. With replicas it is multiplied
+/// as [run] lr_scale says. Throws ConfigError.
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,
                                 double first_lr);
 

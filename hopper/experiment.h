@@ -25,6 +25,7 @@
 #include "nn/loss.h"
 #include "nn/metric.h"
 #include "nn/module.h"
+#include "nn/optim/lr_scheduler.h"
 #include "nn/optim/optimizer.h"
 
 namespace hop::hopper {
@@ -70,6 +71,11 @@ struct ModelOptions {
   /// epoch from this one on, counted from 1. It belongs to the state. Once it has taken in weights, validation and
   /// loaded models have the averages as weights. Excludes ema.
   std::uint32_t swa_start = 0;
+  /// With: from epoch swa_start on the learning rate anneals to this one, as optim::SWALR, from the rate that the
+  /// schedule has at the first step of that epoch. Empty: the schedule goes on. Needs swa_start.
+  std::optional<double> swa_lr{};
+  std::optional<std::uint32_t> swa_anneal_epochs{};  ///< empty: as optim::SWALR::anneal_epochs; needs swa_lr
+  std::optional<optim::Annealing> swa_anneal{};      ///< empty: as optim::SWALR::anneal; needs swa_lr
 
   bool averages_weights() const { return ema > 0 || swa_start > 0; }
   /// Whether the loss is scaled before the backward pass (optim::GradScaler with its defaults): for precision = "f16".

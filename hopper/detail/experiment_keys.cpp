@@ -68,6 +68,7 @@ Names batch_names() { return {"per_replica", "global"}; }             // in the 
 Names lr_scale_names() { return {"none", "linear", "sqrt"}; }         // in the order of LrScale
 Names reduce_exchange_names() { return {"direct", "ring"}; }          // in the order of ReduceExchange
 Names average_state_names() { return {"average", "keep", "reset"}; }  // in the order of AverageState
+Names anneal_names() { return {"cos", "linear"}; }                    // in the order of optim::Annealing
 Names keep_names() { return {"last", "best"}; }
 Names policy_names() { return names(policies()); }
 Names stop_names() { return names(stop_rules()); }
@@ -598,6 +599,31 @@ void check_swa_start(const Experiment& e) {
                     " ([search] epochs), got " + std::to_string(e.model.swa_start));
 }
 
+void check_swa_lr(const Experiment& e) {
+  if (!e.model.swa_lr) return;
+  const std::string got = shortest(*e.model.swa_lr);
+  if (!std::isfinite(*e.model.swa_lr) || *e.model.swa_lr < 0) {
+    throw ConfigError("[model] swa_lr: expected a learning rate of at least 0, got " + got);
+  }
+  if (e.model.swa_start > 0) return;
+  throw ConfigError("[model] swa_lr: expected swa_start beside it, the epoch from which on it anneals, got swa_lr = " +
+                    got + " without; write swa_start = 5 or another epoch");
+}
+
+// Settings of the annealing mean nothing without it.
+void check_swa_setting(const Experiment& e, const char* key, const std::string& value) {
+  if (value.empty() || e.model.swa_lr) return;
+  throw ConfigError("[model] " + std::string(key) +
+                    ": expected swa_lr beside it, the learning rate to which it anneals, got " + key + " = " + value +
+                    " without; write swa_lr = 0.05 or another rate");
+}
+
+std::string write_anneal(const Experiment& e) { return write_choice(anneal_names(), e.model.swa_anneal); }
+void check_anneal_epochs(const Experiment& e) {
+  check_swa_setting(e, "swa_anneal_epochs", write_count(e.model.swa_anneal_epochs));
+}
+void check_anneal(const Experiment& e) { check_swa_setting(e, "swa_anneal", write_anneal(e)); }
+
 void check_device(const Experiment& e) {
   if (!is_device_word(e.run.device)) check_word("[run] device", e.run.device, device_names());
 }
@@ -771,9 +797,29 @@ constexpr std::array kKeys = {
         "the end of each epoch are averaged, all equally. From the end of that epoch on, validation, `hop predict` and "
         "`hop export` use the averages; training goes on with the weights. The averages and their count are a part of "
         "the model's state, so they hop and are resumed with it. Running statistics are those of the weights. Not "
-        "beside `ema`.",
+        "beside `ema`. With `swa_lr` the learning rate anneals from this epoch on.",
         nullptr, [](S& s, K& key, E& e) { count(s, key, e.model.swa_start); },
         [](const E& e) { return e.model.swa_start == 0 ? "" : std::to_string(e.model.swa_start); }, check_swa_start},
+    ExperimentKey{
+        "model", "swa_lr", "number, at least 0", "", "the schedule goes on", "0.05",
+        "With `swa_start`: the learning rate to which the models anneal, as with PyTorch's SWALR, and which then "
+        "stays. Each epoch has one rate: epoch `swa_start` that of the schedule at its first step, each later epoch "
+        "one that is nearer to `swa_lr`. A step that `grad_scaler` leaves out does not count, so the next epoch's rate "
+        "comes a step later. [run] lr_scale multiplies it as it multiplies `lr`.",
+        nullptr,
+        [](S& s, K& key, E& e) {
+          if (auto lr = s.number(key)) e.model.swa_lr = *lr;
+        },
+        [](const E& e) { return e.model.swa_lr ? to_text(Value(*e.model.swa_lr)) : ""; }, check_swa_lr},
+    ExperimentKey{"model", "swa_anneal_epochs", "integer", "epochs", "`10`", "5",
+                  "With `swa_lr`: how many epochs after epoch `swa_start` the learning rate is `swa_lr`. 0: from epoch "
+                  "`swa_start` on.",
+                  nullptr, [](S& s, K& key, E& e) { read_count(s, key, e.model.swa_anneal_epochs, 0); },
+                  [](const E& e) { return write_count(e.model.swa_anneal_epochs); }, check_anneal_epochs},
+    ExperimentKey{"model", "swa_anneal", "one of", "", "`\"cos\"`", "\"linear\"",
+                  "With `swa_lr`: whether the learning rate anneals along half a cosine or in a line.", anneal_names,
+                  [](S& s, K& key, E& e) { read_choice(s, key, anneal_names(), e.model.swa_anneal); }, write_anneal,
+                  check_anneal},
     ExperimentKey{
         "model", "grad_scaler", "true or false", "", "`false`", "true",
         "Whether the loss is scaled before the backward pass, for [run] precision = \"f16\", in which small gradients "

@@ -92,6 +92,30 @@ double OneCycleLR::operator()(std::int64_t t) const {
 
 double OneCycleLR::momentum(std::int64_t t) const { return between(t, max_momentum, base_momentum, max_momentum); }
 
+// Of the way from lr to swa_lr.
+double SWALR::share(std::int64_t t) const {
+  if (anneal_epochs < 0) {
+    throw ConfigError("[SWALR] expected anneal_epochs of at least 0, got " + std::to_string(anneal_epochs));
+  }
+  const std::int64_t at = std::max<std::int64_t>(t, 0);
+  if (at >= anneal_epochs) return 1;
+  const double passed = real(at) / real(anneal_epochs);
+  return anneal == Annealing::cos ? (1 - std::cos(std::numbers::pi * passed)) / 2 : passed;
+}
+
+// Exact at both ends.
+double SWALR::operator()(std::int64_t t) const {
+  const double now = share(t);
+  return swa_lr * now + lr * (1 - now);
+}
+
+// Computes back to the rate at t = 0.
+double SWALR::next(std::int64_t t, double before) const {
+  const double then = share(t - 1);
+  const double start = then == 1 ? swa_lr : (before - then * swa_lr) / (1 - then);
+  return SWALR{.lr = start, .swa_lr = swa_lr, .anneal_epochs = anneal_epochs, .anneal = anneal}(t);
+}
+
 // 1 at the first peak, 0 between the cycles.
 double CyclicLR::height(std::int64_t t) const {
   expect_at_least_1("CyclicLR", "step_size_up", step_size_up);

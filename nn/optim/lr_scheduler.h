@@ -105,6 +105,23 @@ struct OneCycleLR {
   double between(std::int64_t t, double start, double top, double end) const;
 };
 
+/// torch.optim.swa_utils.SWALR (Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization",
+/// 2018): half a cosine, or a line, from lr to swa_lr at t = anneal_epochs, and swa_lr from there on. It takes
+/// over from another schedule, so lr is the rate that the other one has reached. An LRScheduler reads lr in go_to()
+/// alone and otherwise begins with the rate of the optimizer.
+struct SWALR {
+  double lr = 1e-3;
+  double swa_lr = 1e-3;
+  std::int64_t anneal_epochs = 10;  ///< 0: swa_lr at once
+  Annealing anneal = Annealing::cos;
+  double operator()(std::int64_t t) const;
+  /// The rate at t of an optimizer with the rate `before` at t - 1, whoever set it: one step of PyTorch's recursion.
+  double next(std::int64_t t, double before) const;
+
+ private:
+  double share(std::int64_t t) const;
+};
+
 enum class CyclicMode : std::uint8_t {
   triangular,   ///< each peak is max_lr
   triangular2,  ///< each peak is half as far above base_lr as the one before

@@ -7,8 +7,7 @@
 namespace hop::optim {
 
 // The momentum first: an optimizer without one is refused before its rate has changed.
-void LRScheduler::go_to(std::int64_t t) {
-  const double rate = rate_(t);
+void LRScheduler::set(std::int64_t t, double rate) {
   if (momentum_) optimizer_.set_momentum(momentum_(t));
   optimizer_.set_lr(rate);
   t_ = t;

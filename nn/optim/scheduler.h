@@ -22,29 +22,37 @@ namespace hop::optim {
 class LRScheduler {
  public:
   /// Sets the rate of t = 0. `schedule`: one of lr_scheduler.h, or any function of t. If it has a member momentum(t)
-  /// and its cycle_momentum is true, the momentum moves, too. Throws ConfigError as set_lr() and set_momentum(): for an
-  /// optimizer without momentum write cycle_momentum = false.
+  /// and its cycle_momentum is true, the momentum moves, too. If it has a member next(t, before), as SWALR, the
+  /// constructor and step() compute the rate from the optimizer's present one, which another scheduler may have set.
+  /// Throws ConfigError as set_lr() and set_momentum(): for an optimizer without momentum write cycle_momentum = false.
   template <class Schedule>
   LRScheduler(Optimizer& optimizer, Schedule schedule) : optimizer_(optimizer), rate_(schedule) {
     if constexpr (requires { schedule.momentum(std::int64_t{}); }) {
       if (schedule.cycle_momentum) momentum_ = [schedule](std::int64_t t) { return schedule.momentum(t); };
     }
-    go_to(0);
+    if constexpr (requires { schedule.next(std::int64_t{}, double{}); }) {
+      next_ = [schedule](std::int64_t t, double before) { return schedule.next(t, before); };
+    }
+    advance_to(0);
   }
 
   /// To be called after the optimizer's step (or after each epoch, if the schedule counts epochs).
-  void step() { go_to(t_ + 1); }
+  void step() { advance_to(t_ + 1); }
   /// How often step() was called.
   std::int64_t t() const { return t_; }
-  /// Goes on from there, for training that is resumed. Throws as the constructor.
-  void go_to(std::int64_t t);
+  /// Goes on from there, for training that is resumed, with the rate schedule(t). Throws as the constructor.
+  void go_to(std::int64_t t) { set(t, rate_(t)); }
   /// The rate that the scheduler has set.
   double last_lr() const { return last_; }
 
  private:
+  void advance_to(std::int64_t t) { set(t, next_ ? next_(t, optimizer_.lr()) : rate_(t)); }
+  void set(std::int64_t t, double rate);
+
   Optimizer& optimizer_;
   LRSchedule rate_;
-  std::function<double(std::int64_t)> momentum_;  // empty: stays as it is
+  std::function<double(std::int64_t t, double before)> next_;  // empty: rate_ says all
+  std::function<double(std::int64_t)> momentum_;               // empty: stays as it is
   std::int64_t t_ = 0;
   double last_ = 0;
 };

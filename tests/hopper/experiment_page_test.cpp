@@ -67,6 +67,9 @@ TEST(ExperimentKeys, TellTheDefaultsThatTheCodeTakes) {
   EXPECT_EQ(absent("data", "missing"), "`" + std::string(name(data::ImportOptions{}.missing)) + "`");
   EXPECT_EQ(absent("data", "context"), "`" + std::to_string(data::CsvOptions{}.context) + "`");
   EXPECT_THAT(absent("run", "patience"), StartsWith(std::to_string(static_cast<int>(kDefaultPatience)) + ","));
+  EXPECT_EQ(absent("model", "swa_anneal_epochs"), "`" + std::to_string(optim::SWALR{}.anneal_epochs) + "`");
+  EXPECT_EQ(absent("model", "swa_anneal"), in_code("cos"));
+  EXPECT_EQ(optim::SWALR{}.anneal, optim::Annealing::cos);
   const std::string_view policy = absent("run", "policy");
   const std::string_view fixed = make_strategy(std::string("hopping"))->default_policy(Order::Fixed),
                          free = make_strategy(std::string("hopping"))->default_policy(Order::Free),

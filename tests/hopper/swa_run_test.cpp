@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numbers>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "hopper/build_model.h"
 #include "hopper/detail/model_file.h"
 #include "kernels/copy.h"
 #include "nn/state_file.h"
@@ -64,14 +66,17 @@ TEST_F(SwaRun, HasTheSameBitsForAnyNumberOfWorkersRecordedOrNot) {
 // 2 models visit 4 partitions in 4 epochs. When half of the 32 units are done, the first epochs have been averaged.
 TEST_F(SwaRun, KilledResumesToTheSameBits) {
   const fs::path directory = *folder_ / "killed";
-  ASSERT_NO_FATAL_FAILURE(run_until_killed(experiment(1), directory, 16));
-  EXPECT_EQ(hashes(resume(directory).results), hashes(run(experiment(1)).results));
+  Experiment e = experiment(1);
+  e.model.swa_lr = 0.002;
+  ASSERT_NO_FATAL_FAILURE(run_until_killed(e, directory, 16));
+  EXPECT_EQ(hashes(resume(directory).results), hashes(run(e).results));
 }
 
 TEST_F(SwaRun, HasTheSameBitsWithEveryStrategy) {
   for (const char* strategy : {"task_parallel", "allreduce", "averaging", "parameter_server"}) {
     SCOPED_TRACE(strategy);
     Experiment e = experiment(2);
+    e.model.swa_lr = 0.002;
     e.model.layers = {"flatten", "linear 16", "relu", "linear 10"};
     e.run.strategy = strategy;
     const fs::path directory = *folder_ / strategy;
@@ -206,6 +211,86 @@ TEST_F(SwaRun, LoadsModelsWithTheAveragesOnceThereAreSome) {
       }
     }
   }
+}
+
+TEST_F(SwaRun, AnnealsToTheSameBitsForAnyNumberOfWorkers) {
+  Experiment e = experiment(2);
+  e.model.swa_lr = 0.002;
+  const auto two = hashes(run(e).results);
+  EXPECT_NE(two, hashes(run(experiment(2)).results)) << "without a rate of its own";
+  e.run.workers = 1;
+  EXPECT_EQ(hashes(run(e).results), two);
+}
+
+// PyTorch's formula: (1 - share) start + share swa_lr, where the share of the way grows with each epoch. An epoch has
+// 16 steps: 4 partitions of 80 rows in batches of 24.
+TEST_F(SwaRun, AnnealsByEpochsFromTheRateThatTheScheduleHasAtItsStart) {
+  const data::Dataset data = data::Dataset::open(*folder_ / "data");
+  Experiment e = experiment(3);
+  Config decaying = config(24, 0.4);
+  decaying.set("schedule", std::string("exponential"));
+  decaying.set("gamma", 0.99);
+  const optim::LRSchedule plain = make_schedule(e, decaying, data, 0);
+  e.model.swa_lr = 0.05;
+  const auto expect_shares = [&](auto share_after) {
+    const optim::LRSchedule schedule = make_schedule(e, decaying, data, 0);
+    for (std::int64_t t = 0; t < 16 * 16; ++t) {
+      const std::int64_t epochs = t / 16 - 2;
+      const double share = epochs < 0 ? 0 : share_after(static_cast<double>(epochs));
+      const double start = 0.4 * std::pow(0.99, 32);
+      EXPECT_NEAR(schedule(t), epochs < 0 ? plain(t) : (1 - share) * start + share * 0.05, 1e-12) << t;
+    }
+  };
+  expect_shares([](double epochs) { return epochs < 10 ? (1 - std::cos(std::numbers::pi * epochs / 10)) / 2 : 1; });
+  e.model.swa_anneal = optim::Annealing::linear;
+  e.model.swa_anneal_epochs = 4;
+  expect_shares([](double epochs) { return std::min(epochs / 4, 1.0); });
+  e.model.swa_anneal_epochs = 0;
+  expect_shares([](double) { return 1.0; });
+}
+
+TEST_F(SwaRun, MultipliesItsRateByTheReplicas) {
+  const data::Dataset data = data::Dataset::open(*folder_ / "data");
+  Experiment e = experiment(1);
+  e.model.swa_lr = 0.05;
+  e.model.swa_anneal_epochs = 0;
+  e.run.strategy = "allreduce";
+  e.run.replicas.lr_scale = LrScale::Linear;
+  EXPECT_DOUBLE_EQ(make_schedule(e, config(24), data, 0)(0), 4 * 0.05);
+}
+
+TEST_F(SwaRun, ReadsChecksAndWritesTheKeysOfItsRate) {
+  Experiment e = experiment(3);
+  e.model.swa_lr = 0.05;
+  e.model.swa_anneal_epochs = 0;
+  e.model.swa_anneal = optim::Annealing::linear;
+  EXPECT_THAT(to_toml(e),
+              HasSubstr("\nswa_start = 3\nswa_lr = 0.05\nswa_anneal_epochs = 0\nswa_anneal = \"linear\"\n"));
+  const ModelOptions read = parse_experiment(to_toml(e), "e.toml").model;
+  EXPECT_EQ(read.swa_lr, 0.05);
+  EXPECT_EQ(read.swa_anneal_epochs, 0U);
+  EXPECT_EQ(read.swa_anneal, optim::Annealing::linear);
+  for (const char* bad : {"model.swa_lr=-0.1", "model.swa_lr=inf", "model.swa_lr=\"low\"", "model.swa_anneal_epochs=-1",
+                          "model.swa_anneal_epochs=1.5", "model.swa_anneal=\"cosine\""}) {
+    EXPECT_THROW(parse_experiment(to_toml(e), "e.toml", std::vector<std::string>{bad}), ConfigError) << bad;
+  }
+  const auto expect_refusal = [](const Experiment& refused, const char* text) {
+    EXPECT_THAT([&] { refused.check(); }, ThrowsMessage<ConfigError>(HasSubstr(text)));
+  };
+  e.model.swa_start = 0;
+  expect_refusal(e,
+                 "[model] swa_lr: expected swa_start beside it, the epoch from which on it anneals, got swa_lr = 0.05 "
+                 "without; write swa_start = 5 or another epoch");
+  e.model.swa_lr = -1;
+  expect_refusal(e, "[model] swa_lr: expected a learning rate of at least 0, got -1");
+  e.model.swa_lr.reset();
+  expect_refusal(e,
+                 "[model] swa_anneal_epochs: expected swa_lr beside it, the learning rate to which it anneals, got "
+                 "swa_anneal_epochs = 0 without; write swa_lr = 0.05 or another rate");
+  e.model.swa_anneal_epochs.reset();
+  expect_refusal(e,
+                 "[model] swa_anneal: expected swa_lr beside it, the learning rate to which it anneals, got swa_anneal "
+                 "= \"linear\" without; write swa_lr = 0.05 or another rate");
 }
 
 TEST_F(SwaRun, IsOffByDefault) {

@@ -86,6 +86,9 @@ TEST(LRSchedule, FollowsAllOfPyTorch) {
                                                  .schedules = {ConstantLR{.lr = 0.5, .factor = 0.1, .total_iters = 5},
                                                                ExponentialLR{.lr = 0.5, .gamma = 0.9},
                                                                StepLR{.lr = 0.5, .step_size = 11, .gamma = 0.5}}});
+  follow_training("swa_lr", SWALR{.lr = 0.5, .swa_lr = 0.05});
+  follow_training("swa_linear_lr", SWALR{.lr = 0.5, .swa_lr = 0.9, .anneal_epochs = 7, .anneal = Annealing::linear});
+  follow_training("swa_at_once_lr", SWALR{.lr = 0.5, .swa_lr = 0.05, .anneal_epochs = 0});
 }
 
 TEST(LRSchedule, MovesTheMomentumAsPyTorch) {
@@ -107,6 +110,12 @@ TEST(LRSchedule, StaysWhereItEnds) {
   EXPECT_EQ((CosineAnnealingWarmRestarts{.lr = 1, .t_0 = 3, .t_mult = std::int64_t{1} << 62}(1'000'002)),
             (CosineAnnealingWarmRestarts{.lr = 1, .t_0 = 3, .t_mult = std::int64_t{1} << 62}(1'000'001)));
   EXPECT_EQ((ChainedScheduler{.lr = 0, .schedules = {ConstantLR{.lr = 0}}}(4)), 0);
+  for (const Annealing anneal : {Annealing::cos, Annealing::linear}) {
+    const SWALR swa{.lr = 0.3, .swa_lr = 0.1, .anneal_epochs = 3, .anneal = anneal};
+    EXPECT_EQ(swa(0), 0.3);
+    EXPECT_EQ(swa(3), 0.1);
+    EXPECT_EQ(swa(1'000'000), 0.1);
+  }
 }
 
 TEST(LRSchedule, RefusesSettingsWithoutAValue) {
@@ -119,6 +128,8 @@ TEST(LRSchedule, RefusesSettingsWithoutAValue) {
   EXPECT_THROW((CyclicLR{.step_size_up = 0}(1)), ConfigError);
   EXPECT_DOUBLE_EQ((CyclicLR{.base_lr = 0.1, .step_size_up = std::numeric_limits<std::int64_t>::max()}(0)), 0.1);
   EXPECT_THROW((CyclicLR{.step_size_down = -1}(1)), ConfigError);
+  EXPECT_EQ(message_of<ConfigError>([] { SWALR{.anneal_epochs = -1}(1); }),
+            "[SWALR] expected anneal_epochs of at least 0, got -1");
   EXPECT_THROW(LambdaLR{}(1), ConfigError);
   EXPECT_THROW(MultiplicativeLR{}(1), ConfigError);
   EXPECT_EQ(message_of<ConfigError>([] { SequentialLR{.schedules = {ConstantLR{}}, .milestones = {3}}(1); }),
@@ -143,6 +154,34 @@ TEST(LRScheduler, MovesTheRateAndTheMomentumOfAnOptimizer) {
   EXPECT_EQ(scheduler.t(), 40);
   scheduler.go_to(6);
   EXPECT_NEAR(sgd.lr(), 0.5, 1e-12);
+}
+
+// Each step is computed from the rate that the optimizer has then: that of the other scheduler, or of somebody else.
+TEST(LRScheduler, AnnealsFromTheRateOfTheSchedulerBefore) {
+  SGD sgd(std::vector{weight()}, {.lr = 0.5});
+  LRScheduler exponential(sgd, ExponentialLR{.lr = 0.5, .gamma = 0.9});
+  LRScheduler swa(sgd, SWALR{.swa_lr = 0.05, .anneal_epochs = 8});
+  const std::vector<double> rates = values(training_golden("swa_after_exponential_lr"));
+  ASSERT_EQ(rates.size(), 40U);
+  for (std::size_t t = 0; t < rates.size(); ++t) {
+    EXPECT_NEAR(sgd.lr(), rates[t], 1e-12) << t;
+    if (t == 16) sgd.set_lr(0.3);
+    (t < 12 ? exponential : swa).step();
+  }
+  EXPECT_EQ(swa.last_lr(), 0.05);
+}
+
+TEST(LRScheduler, AnnealsAtOnceAndGoesOnFromAStep) {
+  SGD sgd(std::vector{weight()}, {.lr = 0.5});
+  const LRScheduler at_once(sgd, SWALR{.swa_lr = 0.125, .anneal_epochs = 0});
+  EXPECT_EQ(sgd.lr(), 0.125);
+  const SWALR line{.lr = 0.5, .swa_lr = 0.25, .anneal_epochs = 4, .anneal = Annealing::linear};
+  LRScheduler resumed(sgd, line);
+  EXPECT_EQ(sgd.lr(), 0.125) << "the scheduler begins with the rate of the optimizer";
+  resumed.go_to(2);
+  EXPECT_EQ(sgd.lr(), 0.375);
+  resumed.step();
+  EXPECT_EQ(sgd.lr(), 0.3125);
 }
 
 TEST(LRScheduler, LeavesTheMomentumAloneWhereItShall) {

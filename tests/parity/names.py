@@ -28,6 +28,8 @@ SECTIONS = {
                                           "A name in capitals is a class of `hop::nn`."),
     "optim": ("torch.optim", "Classes of `hop::optim`."),
     "lr_scheduler": ("torch.optim.lr_scheduler", "Functions of the step, in `hop::optim`."),
+    "swa_utils": ("torch.optim.swa_utils", "Classes and functions of `hop::optim`. The groups of an optimizer keep the "
+                                           "ratio of their learning rates under `SWALR`, as under every schedule."),
     "init": ("torch.nn.init", "Functions of `hop::nn::init`, which take the address of their random numbers."),
     "Tensor": ("torch.Tensor", "Methods speak of data only: shape, dtype, device, values, gradient. Mathematics is "
                                "functions: `x.relu()` is `relu(x)`. Dimensions are lists: `x.sum(0)` is `sum(x, {0})`."),
@@ -44,7 +46,8 @@ def own(section, name):
         return f"`{name}(x)`" if name in OURS.functions else None
     if section == "functional":
         return "same" if name in OURS.functional | OURS.functions else None
-    names = {"nn": OURS.classes, "optim": OURS.optimizers, "lr_scheduler": OURS.schedules, "init": OURS.init}
+    names = {"nn": OURS.classes, "optim": OURS.optimizers, "lr_scheduler": OURS.schedules,
+             "swa_utils": OURS.averaging, "init": OURS.init}
     return "same" if name in names[section] else None
 
 

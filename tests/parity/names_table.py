@@ -51,6 +51,12 @@ OTHER = {
     },
     "optim": {},
     "lr_scheduler": {},
+    "swa_utils": {
+        "get_ema_avg_fn": "`AveragedModel` with a `decay`",
+        "get_ema_multi_avg_fn": "`AveragedModel` with a `decay`",
+        "get_swa_avg_fn": "`AveragedModel` without a `decay`",
+        "get_swa_multi_avg_fn": "`AveragedModel` without a `decay`",
+    },
     "init": {
         "ones_": "`constant_(t, 1)`",
         "zeros_": "`constant_(t, 0)`",
@@ -212,6 +218,7 @@ NOT_THERE = {
     },
     "optim": {r"SparseAdam": NO_SPARSE},
     "lr_scheduler": {},
+    "swa_utils": {},
     "init": {r"sparse_": NO_SPARSE},
     "Tensor": {
         r"H|adjoint|angle|cdouble|cfloat|chalf|conj.*|imag|real|isreal|is_complex|is_conj|is_neg|mH|resolve_.*|sgn_?|vdot"

@@ -57,17 +57,19 @@ class Ours:
         public = re.search(r"^class Tensor \{\n public:(.*?)^ private:", text_of(root / "tensor/tensor.h"),
                            re.MULTILINE | re.DOTALL).group(1)
         self.methods = declared(public, "  ")
-        self.optimizers, self.schedules = set(), set()
+        self.optimizers, self.schedules, self.averaging = set(), set(), set()
         for path in headers(root, "nn/optim"):
             text = text_of(path)
             self.optimizers |= set(re.findall(r"^using (\w+) = RuleOptimizer<", text, re.MULTILINE))
             self.optimizers |= set(re.findall(r"^class (\w+)(?: final)? : public Optimizer\b", text, re.MULTILINE))
             if path.name in ("lr_scheduler.h", "scheduler.h"):
                 self.schedules |= classes(text)
+            if path.name in ("averaged_model.h", "lr_scheduler.h", "update_bn.h"):
+                self.averaging |= classes(text) | declared(text)
             if path.name == "optimizer.h":
                 self.optimizers |= classes(text)
 
     def all(self):
         """Every name, to see whether an entry of a dictionary still stands for something."""
         return (self.functions | self.classes | self.functional | self.init | self.nn_functions | self.methods
-                | self.optimizers | self.schedules)
+                | self.optimizers | self.schedules | self.averaging)

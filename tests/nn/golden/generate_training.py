@@ -13,7 +13,7 @@ import pathlib
 import torch
 from safetensors.torch import save_file
 from torch.optim import lr_scheduler as lrs
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from torch.optim.swa_utils import SWALR, AveragedModel, get_ema_multi_avg_fn, update_bn
 
 torch.manual_seed(2027)
 torch.set_default_dtype(torch.float64)  # NAdam keeps a product in the default dtype
@@ -211,6 +211,27 @@ schedule("sequential_lr", lambda o: lrs.SequentialLR(
     [5, 20]))
 schedule("chained_lr", lambda o: lrs.ChainedScheduler(
     [lrs.ConstantLR(o, 0.1, total_iters=5), lrs.ExponentialLR(o, 0.9), lrs.StepLR(o, 11, 0.5)]))
+
+schedule("swa_lr", lambda o: SWALR(o, swa_lr=0.05))
+schedule("swa_linear_lr", lambda o: SWALR(o, swa_lr=0.9, anneal_epochs=7, anneal_strategy="linear"))
+schedule("swa_at_once_lr", lambda o: SWALR(o, swa_lr=0.05, anneal_epochs=0))
+
+
+class ExponentialThenSWALR:
+    """Both are made at the start. SWALR steps from t = 12 on; at t = 16 somebody else sets the rate."""
+
+    def __init__(self, opt):
+        self.opt, self.t = opt, 0
+        self.exponential, self.swa = lrs.ExponentialLR(opt, 0.9), SWALR(opt, swa_lr=0.05, anneal_epochs=8)
+
+    def step(self):
+        if self.t == 16:
+            self.opt.param_groups[0]["lr"] = 0.3
+        (self.exponential if self.t < 12 else self.swa).step()
+        self.t += 1
+
+
+schedule("swa_after_exponential_lr", ExponentialThenSWALR)
 
 # ---- ReduceLROnPlateau: metrics, and the learning rate after each
 
