@@ -62,12 +62,13 @@ class Suite {
   Report report_;
 };
 
-// Each adds its rows: training_rows.cpp, memory_rows.cpp, operation_rows.cpp, hop_rows.cpp, gap_rows.cpp,
-// rival_rows.cpp.
+// Each adds its rows: training_rows.cpp, memory_rows.cpp, operation_rows.cpp, hop_rows.cpp, exchange_rows.cpp,
+// gap_rows.cpp, rival_rows.cpp.
 void add_training_rows(Suite& suite);
 void add_memory_rows(Suite& suite);
 void add_operation_rows(Suite& suite);
 void add_hop_rows(Suite& suite);
+void add_exchange_rows(Suite& suite);
 void add_gap_rows(Suite& suite);
 void add_rival_rows(Suite& suite);
 
