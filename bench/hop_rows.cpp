@@ -10,20 +10,14 @@ constexpr double kStateBytes = 1e8;
 constexpr double kTarget = 0.9;
 
 // Two workers on a core each: on two cores the scheduler likes to put a sender and its receiver on one.
-std::shared_ptr<Child> pinned_child(Suite& suite, int core) {
-  std::vector<std::string> command = {"taskset", "--cpu-list", std::to_string(core)};
-  command.insert(command.end(), suite.ours().command.begin(), suite.ours().command.end());
-  return std::make_shared<Child>(command);
-}
-
 std::unique_ptr<Contestant> pair(Suite& suite, const std::string& how, const std::string& address) {
   const std::string kind = address.starts_with("tls:") ? "OpenSSL" : "sockets";
   const std::string rest = how + " " + address + " " + std::to_string(static_cast<long>(kStateBytes));
   // The sender listens before the receiver connects.
   auto contestant =
       std::make_unique<Contestant>(how == "ours" ? "ours" : "plain " + kind + ", " + how + " buffers", true);
-  contestant->add(pinned_child(suite, 0), "hop send " + rest);
-  contestant->add(pinned_child(suite, 1), "hop receive " + rest);
+  contestant->add(suite.ours().start_on(0), "hop send " + rest);
+  contestant->add(suite.ours().start_on(1), "hop receive " + rest);
   return contestant;
 }
 

@@ -17,7 +17,8 @@ using namespace hop::bench;
 constexpr const char* kUsage = R"(usage: hop_bench [--filter TEXT] [--rounds N] [--quick] [--out FILE] [--docs FOLDER]
                  [--against PROGRAM]
 
-  --filter TEXT    only rows whose names contain TEXT: train/mlp, memory/, operation/, hop/, gap/, rivals
+  --filter TEXT    only rows whose names contain TEXT: train/mlp, memory/, operation/, hop/,
+                   exchange, gap/, rivals
   --rounds N       rounds of each comparison (default: 9)
   --quick          batch 32, three short rounds
   --out FILE       where the rows go as JSON (default: bench.json)
@@ -74,6 +75,7 @@ int run(int argc, char** argv) {
   add_operation_rows(suite);
   if (options.against.empty()) {
     add_hop_rows(suite);
+    add_exchange_rows(suite);
     add_gap_rows(suite);
     add_rival_rows(suite);
   }

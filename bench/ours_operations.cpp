@@ -107,7 +107,8 @@ Work our_work(const std::vector<std::string>& what) {
   if (what.at(0) == "memory") return our_memory(what);
   if (what.at(0) == "operation") return our_operation(what);
   if (what.at(0) == "hop") return our_hop(what);
-  throw ConfigError("[bench] expected train, operation or hop, got " + what.at(0));
+  if (what.at(0) == "exchange") return our_exchange(what);
+  throw ConfigError("[bench] expected train, memory, operation, hop or exchange, got " + what.at(0));
 }
 
 }  // namespace hop::bench

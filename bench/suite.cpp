@@ -35,6 +35,12 @@ std::vector<std::shared_ptr<Child>> Side::take(std::size_t n) {
   return {children.begin(), children.begin() + static_cast<std::ptrdiff_t>(n)};
 }
 
+std::shared_ptr<Child> Side::start_on(std::uint32_t core) const {
+  std::vector<std::string> pinned = {"taskset", "--cpu-list", std::to_string(core)};
+  pinned.insert(pinned.end(), command.begin(), command.end());
+  return std::make_shared<Child>(pinned);
+}
+
 Suite::Suite(Options options) : options_(std::move(options)) {
   report_.date = today();
   report_.processor = processor();

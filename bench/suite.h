@@ -1,6 +1,7 @@
 // The common part of the benchmarks: the options, the sides that could be started, and the rows so far.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -30,6 +31,8 @@ struct Side {
   const std::string& name() const { return children.front()->name(); }
   /// The first n processes.
   std::vector<std::shared_ptr<Child>> take(std::size_t n);
+  /// One more process, with this core for all its threads. Throws SideError.
+  std::shared_ptr<Child> start_on(std::uint32_t core) const;
 };
 
 class Suite {
@@ -59,12 +62,13 @@ class Suite {
   Report report_;
 };
 
-// Each adds its rows: training_rows.cpp, memory_rows.cpp, operation_rows.cpp, hop_rows.cpp, gap_rows.cpp,
-// rival_rows.cpp.
+// Each adds its rows: training_rows.cpp, memory_rows.cpp, operation_rows.cpp, hop_rows.cpp, exchange_rows.cpp,
+// gap_rows.cpp, rival_rows.cpp.
 void add_training_rows(Suite& suite);
 void add_memory_rows(Suite& suite);
 void add_operation_rows(Suite& suite);
 void add_hop_rows(Suite& suite);
+void add_exchange_rows(Suite& suite);
 void add_gap_rows(Suite& suite);
 void add_rival_rows(Suite& suite);
 

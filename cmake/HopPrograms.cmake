@@ -55,7 +55,7 @@ function(hop_port_test test)
 endfunction()
 
 # All of bench/*.cpp is one program, hop_bench: each line of its output is a ratio against a named peer. Peers are
-# programs of their own beside it: LibTorch's, where LibTorch is installed, and PyTorch's, a script.
+# programs of their own beside it: LibTorch's, where LibTorch is installed, and scripts for PyTorch.
 function(hop_bench)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cpp)
   list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/bench/main.cpp)
@@ -63,7 +63,9 @@ function(hop_bench)
   target_sources(hop_bench PRIVATE ${sources})
   add_dependencies(hop_bench hop)  # it times runs of the program, too
 
-  configure_file(${PROJECT_SOURCE_DIR}/bench/peers/pytorch.py ${PROJECT_BINARY_DIR}/bench/pytorch.py COPYONLY)
+  foreach(script pytorch.py gloo.py)
+    configure_file(${PROJECT_SOURCE_DIR}/bench/peers/${script} ${PROJECT_BINARY_DIR}/bench/${script} COPYONLY)
+  endforeach()
   file(GLOB rivals CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/peers/rivals/*.py)
   foreach(rival ${rivals})
     get_filename_component(name ${rival} NAME)

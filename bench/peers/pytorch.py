@@ -393,12 +393,12 @@ def timed(work, repetitions):
     return f"{seconds:.9f} {time.process_time() - cpu:.9f} {value:.9g}"
 
 
-def answer(words, works):
+def answer(words, workshop, works):
     slot = int(words[1])
     if words[0] == "load":
-        if words[2] not in ("train", "memory"):
-            raise ValueError("the Python side has training steps only")
-        works[slot] = (training if words[2] == "train" else peak_memory)(*words[3:])
+        if words[2] not in workshop:
+            raise ValueError(f"expected {' or '.join(workshop)}, got {words[2]}")
+        works[slot] = workshop[words[2]](*words[3:])
     elif words[0] == "run":
         return timed(works[slot], int(words[2]))
     else:
@@ -406,16 +406,21 @@ def answer(words, works):
     return "ok"
 
 
-def main():
-    print(f"PyTorch {torch.__version__.split('+')[0]}", flush=True)
+def name_of_pytorch():
+    return f"PyTorch {torch.__version__.split('+')[0]}"
+
+
+def serve(name, workshop):
+    """Serves standard input until it ends. `workshop`: from the first word of a work to the function that prepares it."""
+    print(name, flush=True)
     works = {}
     for line in sys.stdin:
         try:
-            text = answer(line.split(), works)
+            text = answer(line.split(), workshop, works)
         except Exception as error:  # whatever it is: this side cannot do it
             text = "no " + " ".join(str(error).split())[:300]
         print(text, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    serve(name_of_pytorch(), {"train": training, "memory": peak_memory})

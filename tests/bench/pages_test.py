@@ -1,8 +1,11 @@
 """What the scripts of bench/ conclude from measurements: python3 tests/bench/pages_test.py."""
 import importlib
 import math
+import os
 import pathlib
+import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -130,6 +133,58 @@ class RivalJob(unittest.TestCase):
             self.assertEqual(accuracies, [1.0, 1.0])
             # 41 rows on two ranks: 21 each, so steps of 4, 4, 4, 4, 4 and 1.
             self.assertEqual(seen, [4, 4, 4, 4, 4, 1] * 4)
+
+
+class Side:
+    """A process that speaks the protocol of bench/serve.h."""
+
+    def __init__(self, script):
+        self.process = subprocess.Popen([sys.executable, ROOT / "bench/peers" / script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"))
+        self.name = self.answer()
+
+    def tell(self, question):
+        print(question, file=self.process.stdin, flush=True)
+
+    def answer(self):
+        return self.process.stdout.readline().rstrip("\n")
+
+    def ask(self, question):
+        self.tell(question)
+        return self.answer()
+
+    def end(self):
+        self.process.communicate(timeout=60)
+        return self.process.returncode
+
+
+def element(stream, i):
+    """Of a stream of bench/fill.h."""
+    x = (i * 2654435761 + stream * 40503 + 12345) % 2**32
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        x = (x ^ x >> shift) * factor % 2**32
+    return ((x ^ x >> 16) >> 8) / 8388608 - 1
+
+
+@unittest.skipIf(torch is None, "no torch")
+class Gloo(unittest.TestCase):
+    def test_ranks_have_the_mean_of_all_after_each_step(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            address = f"tcp:127.0.0.1:{probe.getsockname()[1]}"
+        sides = [Side("gloo.py") for _ in range(2)]
+        for rank, side in enumerate(sides):
+            self.assertRegex(side.name, "^PyTorch .* Gloo$")
+            self.assertEqual(side.ask(f"load 1 exchange gloo {rank} 8192 {address} {address}"), "ok")
+        # Of 2048 gradients each third one is looked at.
+        expected = sum((k + 1) * ((element(10, 3 * k) + element(11, 3 * k)) / 2)**2 for k in range(683))
+        for steps in (1, 4):
+            for side in sides:
+                side.tell(f"run 1 {steps}")
+            for side in sides:
+                self.assertAlmostEqual(float(side.answer().split()[2]) / expected, 1, places=6)
+        self.assertEqual(sides[0].ask("load 2 train mlp adam 32 eager"), "no expected exchange, got train")
+        self.assertEqual([side.end() for side in sides], [0, 0])
 
 
 if __name__ == "__main__":
