@@ -190,10 +190,13 @@ net::Awaitable<void> GroupLinks::receive_from(std::shared_ptr<GroupLinks> self, 
   self->end_part(rank, true);
 }
 
+// The thread that waits is woken once, by the last part of the round. An error wakes it by itself.
 void GroupLinks::end_part(std::uint32_t rank, bool has_received) {
-  const std::scoped_lock lock(mutex_);
-  --parts_;
-  (has_received ? is_awaited_ : is_sending_)[rank] = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    (has_received ? is_awaited_ : is_sending_)[rank] = false;
+    if (--parts_ > 0) return;
+  }
   changed_.notify_all();
 }
 

@@ -26,6 +26,8 @@ namespace hop::hopper {
 /// Each server has a part of the elements, 1 / servers of them in blocks of 16. All members are servers, or the first
 /// ones (Group::servers). Reduce-scatter: a server gets its part of the others' sums, one sum for each of the largest
 /// nodes that a member has, and adds them in the order of the tree. All-gather: it sends the mean of its part to all.
+/// Two members that are both servers and have a node each send each other the whole sum instead, and both add all of
+/// it: as many bytes, in one round.
 ///
 /// Means are sent as f32; as f64 if not all values are f32. Sums are sent in their dtype. A node that is one replica
 /// needs no sum in f64: its values are sent as means are, and the receiver multiplies them.
@@ -56,6 +58,7 @@ class GroupMean {
     std::size_t begin = 0, end = 0;  // elements
     std::size_t size() const { return end - begin; }
   };
+  bool is_pair() const;
   Part part_of(std::uint32_t rank) const;
   Part own() const { return part_of(group_.wire->rank()); }
   template <class F>
@@ -66,6 +69,7 @@ class GroupMean {
   DType dtype_of(const TreeNode& node) const { return is_raw(node) ? means_ : sums_; }
   std::size_t width_of(std::uint32_t rank) const;
   std::uint32_t first_owner() const;
+  std::size_t firsts_from(std::uint32_t rank) const { return first_owner() == rank ? first_bytes_ : 0; }
   void next_leaf();
   void keep_sum(const TreeNode& node, const std::vector<Tensor>& sums);
   bool reduce_scatter(bool is_lost);
@@ -74,6 +78,7 @@ class GroupMean {
   T* fold(std::size_t leaves, std::size_t& node) const;
   const std::byte* own_mean();
   void all_gather(const std::byte* mean);
+  void write_mean(const std::byte* mean);
 
   std::vector<Tensor> values_, firsts_;
   std::size_t first_bytes_ = 0;

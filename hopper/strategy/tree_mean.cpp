@@ -29,8 +29,9 @@ void TreeMean::add(double share) {
   Sums leaf = take_place();
   const double factor = dtype_ == DType::f32 ? static_cast<double>(static_cast<float>(share)) : share;
   for (std::size_t i = 0; i < values_.size(); ++i) {
-    kernels::copy_(leaf[i], values_[i]);
-    kernels::evaluate_into(leaf[i], kernels::rows::Mul{}, leaf[i], factor);
+    const bool is_read_directly = values_[i].dtype() == dtype_ && values_[i].is_contiguous();
+    if (!is_read_directly) kernels::copy_(leaf[i], values_[i]);
+    kernels::evaluate_into(leaf[i], kernels::rows::Mul{}, is_read_directly ? values_[i] : leaf[i], factor);
   }
   push({1, std::move(leaf)});
 }
