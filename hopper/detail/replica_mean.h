@@ -2,13 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "hopper/strategy/group_mean.h"
 #include "hopper/strategy/group_wire.h"
-#include "hopper/strategy/ring_mean.h"
+#include "hopper/strategy/member_mean.h"
 #include "hopper/strategy/tree_mean.h"
 #include "tensor/tensor.h"
 
@@ -29,15 +30,15 @@ class Snapshot {
   std::vector<Tensor> values_;  // empty before the first take()
 };
 
-/// A TreeMean, if one worker has all replicas, or a GroupMean with its bits, or a RingMean, which has bits of its own.
-/// Beside the mean, `firsts` become those of the first replica that has rows.
+/// A TreeMean, if one worker has all replicas, or a GroupMean with its bits, or a MemberMean, which has bits of its
+/// own. Beside the mean, `firsts` become those of the first replica that has rows.
 class ReplicaMean {
  public:
   /// As GroupMean. One worker has all replicas until join() is called.
   ReplicaMean(std::vector<Tensor> values, std::vector<Tensor> firsts, DType sums);
 
-  /// From now on the members of this group compute the mean together: in a ring if the group says so and sums are f32.
-  /// Without a wire this worker goes on alone, and adds as their ring would.
+  /// From now on the members of this group compute the mean together. Sums in f32 take the group's exchange; then,
+  /// without a wire, this worker goes on alone and adds in the order of the members.
   void join(const Group& group);
   /// As GroupMean::begin.
   void begin(const std::vector<std::optional<double>>& shares);
@@ -55,7 +56,7 @@ class ReplicaMean {
   const DType sums_;
   TreeMean alone_;
   std::optional<GroupMean> together_;
-  std::optional<RingMean> ring_;  // instead of both
+  std::unique_ptr<MemberMean> by_members_;  // instead of both
   Snapshot first_;
   bool has_first_ = false;
 };
