@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "hopper/strategy/halving_doubling_mean.h"
 #include "hopper/strategy/ring_mean.h"
 #include "kernels/copy.h"
 
@@ -15,6 +16,8 @@ std::unique_ptr<MemberMean> member_mean(const Tensor& values, const std::vector<
       return nullptr;
     case ReduceExchange::Ring:
       return std::make_unique<RingMean>(values, firsts, group);
+    case ReduceExchange::HalvingDoubling:
+      return std::make_unique<HalvingDoublingMean>(values, firsts, group);
   }
   return nullptr;
 }
