@@ -7,11 +7,14 @@
 #include <bit>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "hopper/simulate/link.h"
+#include "hopper/strategy/data_parallel.h"
 #include "tests/hopper/member_steps.h"
 
 namespace hop::hopper {
@@ -187,6 +190,44 @@ TEST(HalvingDoublingMean, LetsTheMemberIntoWhichAnotherIsFoldedSendMost) {
   const std::map<std::uint32_t, std::uint64_t> expected = {
       {0, kAll + kFlag + kFirsts}, {1, 2 * kAll + 2 * kFlag + kFirsts}, {2, kAll + kFlag}};
   EXPECT_EQ(sent_in_a_step(3, 0), expected);
+}
+
+class CountingWire final : public GroupWire {
+ public:
+  explicit CountingWire(GroupWire& wire) : wire_(wire) {}
+  std::uint32_t rank() const override { return wire_.rank(); }
+  std::uint32_t members() const override { return wire_.members(); }
+  void swap(const std::shared_ptr<GroupRound>& round) override {
+    ++rounds_;
+    wire_.swap(round);
+  }
+  void check() const override { wire_.check(); }
+  double rounds() const { return rounds_; }
+
+ private:
+  GroupWire& wire_;
+  int rounds_ = 0;
+};
+
+TEST(HalvingDoublingMean, WaitsForAsManyMessagesAsTheSimulatorSays) {
+  const std::map<std::uint32_t, double> expected = {{2, 2}, {3, 4}, {4, 4}, {5, 6}, {7, 6}, {8, 6}, {9, 8}};
+  const auto strategy = std::dynamic_pointer_cast<const DataParallel>(allreduce());
+  ASSERT_NE(strategy, nullptr);
+  for (const auto& [members, messages] : expected) {
+    SCOPED_TRACE(members);
+    const simulate::Sharing sharing{members, members, ReduceExchange::HalvingDoubling};
+    EXPECT_NEAR(simulate::exchange_seconds(*strategy, sharing, 1, 1, {1e12, 1}), messages, 1e-9);
+    run_group(members, members, [&, replicas = members, rounds = messages](const Group& group) {
+      CountingWire wire(*group.wire);
+      Group counted = with(group, group.owners);
+      counted.wire = &wire;
+      HalvingDoublingMean mean(kernels::zeros({40}), {}, counted);
+      mean.begin(std::vector<bool>(replicas, true));
+      mean.add(1);
+      mean.finish(false);
+      EXPECT_EQ(wire.rounds(), rounds);
+    });
+  }
 }
 
 TEST(HalvingDoublingMean, TakesOnlyF32) {
