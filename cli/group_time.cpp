@@ -41,13 +41,10 @@ std::optional<GroupTime> group_time(const hopper::Results& measured, const hoppe
       rounds += rounds_of(experiment, model.config, static_cast<double>(model.curve[epoch].rows), partitions);
     }
   }
-  const std::uint32_t servers = replicated->servers(members, experiment.run.replicas.servers);
-  time.exchange_seconds = hopper::simulate::exchange_seconds(*replicated, servers, time.bytes, rounds, link);
-  const bool is_ring = experiment.run.replicas.reduce_exchange == hopper::ReduceExchange::Ring;
-  if (is_ring && members > 1 && replicated->replicas() == hopper::Replicas::ShareGradients &&
-      replicated->wire() == hopper::Wire::Direct) {
-    time.exchange_seconds += hopper::simulate::ring_delay_seconds(members, rounds, link);
-  }
+  const hopper::ReplicaOptions& options = experiment.run.replicas;
+  const hopper::simulate::Sharing sharing{members, replicated->servers(members, options.servers),
+                                          replicated->exchange(options.reduce_exchange)};
+  time.exchange_seconds = hopper::simulate::exchange_seconds(*replicated, sharing, time.bytes, rounds, link);
   return time;
 }
 

@@ -122,7 +122,7 @@ struct ReplicaOptions {
   std::optional<BatchRows> batch{};      ///< empty: PerReplica
   std::optional<LrScale> lr_scale{};     ///< empty: None
   std::optional<std::uint32_t> group{};  ///< with "hopping": partitions that train a model together; empty: 1
-  /// How groups share gradients; empty: Direct. With Ring the bits depend on the number of workers.
+  /// How groups share gradients; empty: Direct. With others the bits depend on the number of workers.
   std::optional<ReduceExchange> reduce_exchange{};
   std::optional<std::uint32_t> servers{};        ///< of a parameter server, from 1; empty: one
   std::optional<std::uint32_t> staleness{};      ///< of gradients at a parameter server: steps; empty: 0

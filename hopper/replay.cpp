@@ -37,16 +37,16 @@ class Traveller {
     Trainer& there = trainer_for(model, visit.worker);
     if (&there != here_) there.state().load(before);
     here_ = &there;
-    train_unit(there, visit.epoch, itinerary_.passes(visit.partition), rows_, {}, nullptr, ring_of(visit.partition));
+    train_unit(there, visit.epoch, itinerary_.passes(visit.partition), rows_, {}, nullptr, members_of(visit.partition));
     if (itinerary_.ends_epoch(unit)) there.end_epoch(visit.epoch);
     return there.state().save().wait();
   }
 
  private:
   // The members whose order of additions decides the bits; none if no order of members does.
-  Group ring_of(PartitionId first) const {
+  Group members_of(PartitionId first) const {
     const Group group = unit_group(experiment_, itinerary_, first);
-    return group.exchange == ReduceExchange::Ring ? group : Group{};
+    return group.exchange == ReduceExchange::Direct ? Group{} : group;
   }
   Trainer& trainer_for(ModelId model, WorkerId worker) {
     const std::vector<std::string>& devices = results_.devices;

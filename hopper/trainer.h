@@ -94,8 +94,8 @@ class Trainer {
   ///
   /// With a group, this member trains the replicas that it owns, asks `rows` for their partitions only, and shares with
   /// the others: all members return the same metrics, except for times, and have the same state, which is that of one
-  /// trainer with all replicas. Throws MemberLost. With ReduceExchange::Ring the state depends on the members; that of
-  /// one trainer is the same if it gets their `owners` without a wire.
+  /// trainer with all replicas. Throws MemberLost. Unless they use ReduceExchange::Direct, the state depends on the
+  /// members; that of one trainer is the same if it gets their `owners` without a wire.
   UnitMetrics train_replicas(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch,
                              std::stop_token stop = {}, std::atomic<std::uint64_t>* rows_done = nullptr,
                              const Group& group = {});

@@ -64,11 +64,12 @@ Names strategy_names() {
   return all;
 }
 Names order_names() { return {"fixed", "free"}; }
-Names batch_names() { return {"per_replica", "global"}; }             // in the order of BatchRows
-Names lr_scale_names() { return {"none", "linear", "sqrt"}; }         // in the order of LrScale
-Names reduce_exchange_names() { return {"direct", "ring"}; }          // in the order of ReduceExchange
-Names average_state_names() { return {"average", "keep", "reset"}; }  // in the order of AverageState
-Names anneal_names() { return {"cos", "linear"}; }                    // in the order of optim::Annealing
+Names batch_names() { return {"per_replica", "global"}; }                         // in the order of BatchRows
+Names lr_scale_names() { return {"none", "linear", "sqrt"}; }                     // in the order of LrScale
+Names reduce_exchange_names() { return {"direct", "ring", "halving_doubling"}; }  // in the order of ReduceExchange
+Names average_state_names() { return {"average", "keep", "reset"}; }              // in the order of AverageState
+Names anneal_names() { return {"cos", "linear"}; }                                // in the order of optim::Annealing
+
 Names keep_names() { return {"last", "best"}; }
 Names policy_names() { return names(policies()); }
 Names stop_names() { return names(stop_rules()); }
@@ -921,7 +922,8 @@ constexpr std::array kKeys = {
         "run", "reduce_exchange", "one of", "", "`\"direct\"`", "\"ring\"",
         "With strategy = \"allreduce\" and several workers: how they share gradients. `direct`: each owns a part, and "
         "adds in a fixed tree over the partitions. `ring`: as Horovod and DistributedDataParallel over Gloo, with as "
-        "many bytes; from three workers on, the bits of the models depend on the number of workers.",
+        "many bytes. `halving_doubling`: as MPI libraries, with as many bytes and fewer messages one after the other "
+        "than a ring. With both, from three workers on, the bits of the models depend on the number of workers.",
         reduce_exchange_names,
         [](S& s, K& key, E& e) { read_choice(s, key, reduce_exchange_names(), e.run.replicas.reduce_exchange); },
         [](const E& e) { return write_choice(reduce_exchange_names(), e.run.replicas.reduce_exchange); }, nullptr},

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -9,7 +10,7 @@
 #include "hopper/detail/bucketed_mean.h"
 #include "hopper/strategy/group_mean.h"
 #include "hopper/strategy/group_wire.h"
-#include "hopper/strategy/ring_mean.h"
+#include "hopper/strategy/member_mean.h"
 #include "hopper/strategy/tree_mean.h"
 #include "tensor/tensor.h"
 
@@ -30,16 +31,16 @@ class Snapshot {
   std::vector<Tensor> values_;  // empty before the first take()
 };
 
-/// A TreeMean, if one worker has all replicas, or a GroupMean or a BucketedMean with its bits, or a RingMean, which has
-/// bits of its own. Beside the mean, `firsts` become those of the first replica that has rows.
+/// A TreeMean, if one worker has all replicas, or a GroupMean or a BucketedMean with its bits, or a MemberMean, which
+/// has bits of its own. Beside the mean, `firsts` become those of the first replica that has rows.
 class ReplicaMean {
  public:
   /// As GroupMean. One worker has all replicas until join() is called.
   ReplicaMean(std::vector<Tensor> values, std::vector<Tensor> firsts, DType sums);
 
-  /// From now on the members of this group compute the mean together: in a ring if the group says so and sums are f32.
-  /// Without a wire this worker goes on alone, and adds as their ring would. If the only value is a large block of
-  /// gradients on the CPU, `places` lets the members exchange it while backward goes on.
+  /// From now on the members of this group compute the mean together. Sums in f32 take the group's exchange; then,
+  /// without a wire, this worker goes on alone and adds in the order of the members. If the only value is a large block
+  /// of gradients on the CPU, `places` lets the members exchange it while backward goes on.
   void join(const Group& group, const std::vector<GradientPlace>& places = {});
   /// The group is over, or broke off: nothing uses its wire from now on.
   void leave() { buckets_.reset(); }
@@ -63,8 +64,8 @@ class ReplicaMean {
   const DType sums_;
   TreeMean alone_;
   std::optional<GroupMean> together_;
-  std::optional<BucketedMean> buckets_;  // instead of together_
-  std::optional<RingMean> ring_;         // instead of both
+  std::optional<BucketedMean> buckets_;     // instead of together_
+  std::unique_ptr<MemberMean> by_members_;  // instead of both
   Snapshot first_;
   bool has_first_ = false;
 };

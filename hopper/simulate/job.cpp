@@ -19,16 +19,21 @@ constexpr std::array kSystems = {
     JobSystem{"task_parallel", "task_parallel", false, false, "Models stay; each worker has all data."},
     JobSystem{"remote_reads", "task_parallel", true, false, "Models stay; data of other nodes is read in each epoch."},
     JobSystem{"allreduce", "allreduce", false, false, "Replicas share their gradients in each step."},
-    JobSystem{"ring", "allreduce", false, false, "As allreduce, from neighbour to neighbour, as Horovod does.", true},
+    JobSystem{"ring", "allreduce", false, false, "As allreduce, from neighbour to neighbour, as Horovod does.",
+              ReduceExchange::Ring},
+    JobSystem{"halving_doubling", "allreduce", false, false,
+              "As allreduce, in pairs at distances of 1, 2, 4 and so on, as MPI libraries do.",
+              ReduceExchange::HalvingDoubling},
     JobSystem{"averaging", "averaging", false, false,
               "Replicas take the mean of their weights at the end of an epoch."},
     JobSystem{"parameter_server", "parameter_server", false, false,
               "Some of the workers add up all gradients of a step, and send the mean."},
     JobSystem{"server_apart", "parameter_server", false, false,
-              "A server beside the workers gets all gradients of a step, then sends all weights.", false, true},
+              "A server beside the workers gets all gradients of a step, then sends all weights.",
+              ReduceExchange::Direct, true},
     JobSystem{"async_server", "parameter_server", false, true,
               "A server beside the workers gets gradients and sends weights at the same time; nobody waits for others.",
-              false, true},
+              ReduceExchange::Direct, true},
 };
 
 // The most that a job may have of anything: its formulas and the simulator stay exact.
@@ -123,9 +128,8 @@ JobReport by_formula(const Job& job, const JobSystem& system, const DataParallel
         system.has_server_apart ? 2 * shared * members : strategy.predicted_bytes({partitions, job.workers}, shared);
     const std::uint32_t servers = system.has_server_apart ? 1 : job.servers;
     const double compute = models.epoch_seconds * share;
-    const double delay = system.goes_round ? ring_delay_seconds(members, rounds, job.network) : 0;
-    const double all =
-        exchange_seconds(strategy, strategy.servers(members, servers), bytes, rounds, job.network) + delay;
+    const Sharing sharing{members, strategy.servers(members, servers), system.exchange};
+    const double all = exchange_seconds(strategy, sharing, bytes, rounds, job.network);
     const double exchange = std::max(0.0, (system.sends_while_it_gets ? all / 2 : all) - job.overlap * compute);
     const double epochs = static_cast<double>(models.count) * job.epochs;
     answer.seconds += epochs * (compute + exchange);

@@ -51,8 +51,8 @@ struct JobSystem {
   bool reads_remotely = false;       ///< what is not on the worker's node is read over the network in each epoch
   bool sends_while_it_gets = false;  ///< the server's link carries both directions at the same time
   std::string_view doc{};            ///< one line
-  bool goes_round = false;           ///< gradients go from neighbour to neighbour: ReduceExchange::Ring
-  bool has_server_apart = false;     ///< the server is no worker: each worker sends all gradients and gets all weights
+  ReduceExchange exchange = ReduceExchange::Direct;  ///< of gradients
+  bool has_server_apart = false;  ///< the server is no worker: each worker sends all gradients and gets all weights
 };
 
 /// All systems, in the order of the documentation.

@@ -1,19 +1,46 @@
 #include "hopper/simulate/link.h"
 
+#include <bit>
+
 #include "hopper/strategy/data_parallel.h"
 
 namespace hop::hopper::simulate {
+namespace {
 
-double exchange_seconds(const DataParallel& strategy, std::uint32_t servers, std::uint64_t bytes, double rounds,
-                        const Link& link) {
-  if (bytes == 0) return 0;
-  // Before an average the members tell each other that they are there.
-  const double messages = strategy.replicas() == Replicas::ShareWeights ? 3 : 2;
-  return static_cast<double>(bytes) / servers / link.bytes_per_second + messages * link.latency_seconds * rounds;
+// Of one exchange.
+struct Path {
+  double messages = 0;  // one after the other
+  double links = 1;     // the busiest link takes the time of all bytes, divided by this
+};
+
+Path path_of(const DataParallel& strategy, const Sharing& sharing) {
+  const double members = sharing.members;
+  switch (sharing.exchange) {
+    case ReduceExchange::Direct:
+      // Before an average the members tell each other that they are there.
+      return {strategy.replicas() == Replicas::ShareWeights ? 3.0 : 2.0, static_cast<double>(sharing.servers)};
+    case ReduceExchange::Ring:
+      return {2 * (members - 1), members};
+    case ReduceExchange::HalvingDoubling:
+      break;
+  }
+  const std::uint32_t places = std::bit_floor(sharing.members);
+  const double halvings = std::countr_zero(places);
+  if (places == sharing.members) return {2 * halvings, members};
+  // All bytes are 2 (W - 1) times the values. One after the other, a link of a pair carries them 1 time in the fold,
+  // 2 (P - 1) / P times, and 1 time in the unfold.
+  const double times = 2 + 2 * (places - 1.0) / places;
+  return {2 * halvings + 2, 2 * (members - 1) / times};
 }
 
-double ring_delay_seconds(std::uint32_t members, double rounds, const Link& link) {
-  return members <= 2 ? 0 : 2.0 * (members - 2) * link.latency_seconds * rounds;
+}  // namespace
+
+double exchange_seconds(const DataParallel& strategy, const Sharing& sharing, std::uint64_t bytes, double rounds,
+                        const Link& link) {
+  if (bytes == 0) return 0;
+  const Path path = path_of(strategy, sharing);
+  return static_cast<double>(bytes) / path.links / link.bytes_per_second +
+         path.messages * link.latency_seconds * rounds;
 }
 
 }  // namespace hop::hopper::simulate

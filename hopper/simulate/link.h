@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "hopper/strategy/group_wire.h"
+
 namespace hop::hopper {
 class DataParallel;
 }
@@ -15,14 +17,23 @@ struct Link {
   double latency_seconds = 0;
 };
 
-/// The seconds of `rounds` exchanges of `bytes` in all between workers, of which so many add up
-/// (DataParallel::servers). Each takes two messages, or three where weights are averaged, and the time of its bytes on
-/// the busiest link, that of a server: all servers' links carry equally much at the same time, first in, then out.
-/// Nothing is hidden behind computation. 0 where no byte is sent.
-double exchange_seconds(const DataParallel& strategy, std::uint32_t servers, std::uint64_t bytes, double rounds,
-                        const Link& link);
+/// How the members of a group share.
+struct Sharing {
+  std::uint32_t members = 1;
+  std::uint32_t servers = 1;                         ///< DataParallel::servers
+  ReduceExchange exchange = ReduceExchange::Direct;  ///< DataParallel::exchange
+};
 
-/// How much longer such exchanges take in a ring: 2 (members - 1) messages one after the other, instead of 2.
-double ring_delay_seconds(std::uint32_t members, double rounds, const Link& link);
+/// The seconds of `rounds` exchanges of `bytes` in all between W members. Each takes the latency of its messages one
+/// after the other, and the time of its bytes on the busiest link. Nothing is hidden behind computation. 0 where no
+/// byte is sent.
+///
+/// Messages. Direct: 2, or 3 where weights are averaged. Ring: 2 (W - 1). HalvingDoubling: 2 log2 P, and 2 more if W is
+/// not P, the largest power of two up to W. Busiest link. Direct: that of a server; all servers' links carry equally
+/// much at the same time, first in, then out. Ring, and HalvingDoubling with W = P: that of any member. HalvingDoubling
+/// with other W: that of a member into which another one is folded. It also carries all values before the halving, and
+/// once more after the doubling.
+double exchange_seconds(const DataParallel& strategy, const Sharing& sharing, std::uint64_t bytes, double rounds,
+                        const Link& link);
 
 }  // namespace hop::hopper::simulate

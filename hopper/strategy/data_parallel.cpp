@@ -43,6 +43,11 @@ std::uint32_t DataParallel::servers(std::uint32_t members, std::optional<std::ui
   return wire_ == Wire::Direct ? members : std::min(members, wanted.value_or(1));
 }
 
+ReduceExchange DataParallel::exchange(std::optional<ReduceExchange> wanted) const {
+  const bool has_a_choice = replicas_ == Replicas::ShareGradients && wire_ == Wire::Direct;
+  return has_a_choice ? wanted.value_or(ReduceExchange::Direct) : ReduceExchange::Direct;
+}
+
 std::uint64_t DataParallel::predicted_bytes(const Spread& spread, std::uint64_t shared) const {
   const std::uint64_t members = std::min(spread.workers, spread.partitions);
   if (replicas_ == Replicas::ShareGradients) return 2 * shared * (members - 1);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "hopper/strategy/group_wire.h"
 #include "hopper/strategy/whole_epochs.h"
 
 namespace hop::hopper {
@@ -32,9 +33,12 @@ class DataParallel final : public WholeEpochs {
   Wire wire() const { return wire_; }
   /// How many members of a group have a part of the sums. `wanted`: servers; nothing means one.
   std::uint32_t servers(std::uint32_t members, std::optional<std::uint32_t> wanted) const;
+  /// In which order gradients are added. `wanted`: nothing means Direct. Averages of weights and servers have no other.
+  ReduceExchange exchange(std::optional<ReduceExchange> wanted) const;
   /// 2 (W - 1) times `shared`, however many members add up: all other members send a part to the one that has it, and
-  /// get as much back. Weights are added in f64: a worker with several replicas sends their sum so, which takes twice
-  /// the bytes of the values of one. More workers than partitions would have no replica.
+  /// get as much back. All exchanges of gradients send as much. Weights are added in f64: a worker with several
+  /// replicas sends their sum so, which takes twice the bytes of the values of one. More workers than partitions would
+  /// have no replica.
   std::uint64_t predicted_bytes(const Spread& spread, std::uint64_t shared) const override;
 
  private:

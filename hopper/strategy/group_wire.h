@@ -42,14 +42,15 @@ class GroupWire {
 };
 
 /// In which order the members of a group add their gradients, and who sends what to whom. `Direct`: GroupMean, whose
-/// bits do not depend on the number of members. `Ring`: RingMean, the order of Gloo's ring.
-enum class ReduceExchange : std::uint8_t { Direct, Ring };
+/// bits do not depend on the number of members. `Ring`: RingMean, the order of Gloo's ring. `HalvingDoubling`:
+/// HalvingDoublingMean, the order of MPICH.
+enum class ReduceExchange : std::uint8_t { Direct, Ring, HalvingDoubling };
 
 /// The members of a group and the replicas of its unit.
 struct Group {
   GroupWire* wire = nullptr;
   std::vector<std::uint32_t> owners{};  ///< the rank that computes each replica; it does not decrease
-  /// Of gradients. With `Ring`, owners and no wire, one worker computes what these members would.
+  /// Of gradients. With another one than `Direct`, owners and no wire, one worker computes what these members would.
   ReduceExchange exchange = ReduceExchange::Direct;
   /// With `Direct`: so many members, the first ones, add up a part each. 0: all do.
   std::uint32_t servers = 0;

@@ -102,14 +102,16 @@ TEST_F(Faults, AModelThatHopsBetweenGroupsLosesNothingWithAKilledMember) {
   kill_coordinator_and_compare("orphaned-grouped", more, {3, 6, 9}, expected);
 }
 
-// Three members, of which each kill breaks a unit off. The judge is a ring that nobody disturbs.
-TEST_F(Faults, AKilledMemberOfARingIsReplacedAndTheBitsAreThoseOfTheRing) {
-  const std::vector<std::string> more = {
-      "--set", "run.strategy=allreduce", "--set", "run.reduce_exchange=ring", "--workers", "3"};
-  const std::map<int, std::string> expected = calm("calm-ring", more);
-  EXPECT_NE(expected, *expected_);
-  kill_workers_and_compare("killed-ring", more, {2, 5, 8}, expected);
-  kill_coordinator_and_compare("orphaned-ring", more, {3, 6, 9}, expected);
+// Three members, of which each kill breaks a unit off. The judge is a run with the same exchange that nobody disturbs.
+TEST_F(Faults, AKilledMemberIsReplacedAndTheBitsAreThoseOfItsExchange) {
+  for (const std::string exchange : {"ring", "halving_doubling"}) {
+    const std::vector<std::string> more = {
+        "--set", "run.strategy=allreduce", "--set", "run.reduce_exchange=" + exchange, "--workers", "3"};
+    const std::map<int, std::string> expected = calm("calm-" + exchange, more);
+    EXPECT_NE(expected, *expected_);
+    kill_workers_and_compare("killed-" + exchange, more, {2, 5, 8}, expected);
+    kill_coordinator_and_compare("orphaned-" + exchange, more, {3, 6, 9}, expected);
+  }
 }
 
 TEST_F(Faults, AKilledWorkerIsToldOfWithItsUnitAndWithWhoTakesItOver) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/program.h"
@@ -94,12 +95,14 @@ TEST_F(Simulate, SaysByFormulaHowLongGroupsWouldTake) {
                quick = line("allreduce", "2", "8Kbit,0s")["group"]["exchange_seconds"];
   constexpr double steps = 4 * 2 * 63;  // 2,000 rows of each replica in batches of 32
   EXPECT_NEAR(patient - quick, 2 * steps, 1e-3 * steps);
-  const auto in_a_ring = [&](const std::string& latency) -> double {
+  const auto by = [&](const std::string& exchange, const std::string& latency) -> double {
     return lines({"--measured", "all", "--strategies", "allreduce", "--workers", "4", "--network", "8Kbit," + latency,
-                  "--set", "run.reduce_exchange=ring"})[0]["group"]["exchange_seconds"];
+                  "--set", "run.reduce_exchange=" + exchange})[0]["group"]["exchange_seconds"];
   };
-  EXPECT_NEAR(in_a_ring("0s"), four["exchange_seconds"].get<double>(), 1e-6) << "as many bytes";
-  EXPECT_NEAR(in_a_ring("1s") - in_a_ring("0s"), 6 * steps, 1e-3 * steps) << "2 (W - 1) messages";
+  for (const auto& [exchange, messages] : std::map<std::string, double>{{"ring", 6}, {"halving_doubling", 4}}) {
+    EXPECT_NEAR(by(exchange, "0s"), four["exchange_seconds"].get<double>(), 1e-6) << "as many bytes";
+    EXPECT_NEAR(by(exchange, "1s") - by(exchange, "0s"), messages * steps, 1e-3 * steps) << exchange;
+  }
   EXPECT_FALSE(line("averaging", "2", "8Kbit,0s").contains("group")) << "it was not measured";
   EXPECT_FALSE(line("allreduce", "8", "8Kbit,0s").contains("group")) << "it had other partitions";
   EXPECT_THAT(go({"simulate", "e.toml", "--measured", "all", "--set", "run.strategy=allreduce"}).out,

@@ -36,7 +36,7 @@ class GroupRun : public OnGlyphs<330, 4>, public testing::WithParamInterface<con
     return e;
   }
   static bool averages() { return GetParam() == std::string("averaging"); }
-  static bool may_take_a_ring() { return GetParam() == std::string("allreduce"); }
+  static bool has_a_choice_of_exchange() { return GetParam() == std::string("allreduce"); }
   static std::map<std::uint32_t, std::string> hashes(const Results& results) {
     std::map<std::uint32_t, std::string> hashes;
     for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
@@ -55,6 +55,32 @@ class GroupRun : public OnGlyphs<330, 4>, public testing::WithParamInterface<con
       EXPECT_EQ(model.train_loss, alone().model(model.id).train_loss);
       EXPECT_EQ(model.valid_loss, alone().model(model.id).valid_loss);
     }
+  }
+  // `flags`: messages of a step that tell of lost losses.
+  static void expect_an_exchange(ReduceExchange exchange, std::uint32_t workers, bool adds_as_the_tree,
+                                 std::uint64_t flags) {
+    const auto run_by_it = [&](const RunOptions& options = {}) {
+      Experiment e = experiment(workers);
+      e.run.replicas.reduce_exchange = exchange;
+      return run(e, options).results;
+    };
+    const fs::path directory =
+        *folder_ / ("exchange-" + std::to_string(static_cast<int>(exchange)) + GetParam() + std::to_string(workers));
+    const Results results = run_by_it({.run_directory = directory});
+    EXPECT_EQ(hashes(results) == hashes(alone()), !has_a_choice_of_exchange() || adds_as_the_tree);
+    EXPECT_EQ(hashes(results), hashes(run_by_it())) << "a function of the experiment, with its workers";
+    for (const Replayed& model : replay(directory)) {
+      EXPECT_TRUE(model.matches);
+      EXPECT_EQ(model.identical, kEpochs);
+    }
+    if (!has_a_choice_of_exchange()) return;
+    const std::uint64_t others = workers - 1;
+    const std::uint64_t in_a_step = 8 * flags + kBufferBytes * others;
+    const std::uint64_t in_a_unit = 32 * workers * others + 8 * 4 * others;
+    const std::uint64_t beside = workers == 1 ? 0 : kModels * kEpochs * (kSteps * in_a_step + in_a_unit);
+    EXPECT_EQ(results.network.gradient, results.predicted_gradient_bytes + beside);
+    EXPECT_LT(static_cast<double>(beside), 0.01 * static_cast<double>(results.predicted_gradient_bytes) + 1)
+        << "within 1 % of the formula";
   }
 };
 
@@ -100,32 +126,22 @@ TEST_P(AveragingGroupRun, GivesTheBitsOfOneWorkerWhateverBecomesOfTheSlots) {
   }
 }
 
-// A ring has the bytes of the formula, whatever the number of members. Two of them add as the tree does. Averages of
-// weights and servers take no ring.
+// Both have the bytes of the formula, whatever the number of members. Averages of weights and servers have no other
+// exchange.
 TEST_P(GroupRun, ARingSendsTheSameBytesAndHasBitsOfItsOwn) {
-  const auto in_a_ring = [](std::uint32_t workers, const RunOptions& options = {}) {
-    Experiment e = experiment(workers);
-    e.run.replicas.reduce_exchange = ReduceExchange::Ring;
-    return run(e, options).results;
-  };
   for (const std::uint32_t workers : {1U, 2U, 3U, 4U}) {
     SCOPED_TRACE(workers);
-    const fs::path directory = *folder_ / ("ring-" + std::string(GetParam()) + std::to_string(workers));
-    const Results results = in_a_ring(workers, {.run_directory = directory});
-    EXPECT_EQ(hashes(results) == hashes(alone()), !may_take_a_ring() || workers <= 2);
-    EXPECT_EQ(hashes(results), hashes(in_a_ring(workers))) << "a function of the experiment, with its workers";
-    for (const Replayed& model : replay(directory)) {
-      EXPECT_TRUE(model.matches);
-      EXPECT_EQ(model.identical, kEpochs);
-    }
-    if (!may_take_a_ring()) continue;
-    const std::uint64_t others = workers - 1;
-    const std::uint64_t in_a_step = 8 * workers * others + kBufferBytes * others;
-    const std::uint64_t in_a_unit = 32 * workers * others + 8 * 4 * others;
-    const std::uint64_t beside = workers == 1 ? 0 : kModels * kEpochs * (kSteps * in_a_step + in_a_unit);
-    EXPECT_EQ(results.network.gradient, results.predicted_gradient_bytes + beside);
-    EXPECT_LT(static_cast<double>(beside), 0.01 * static_cast<double>(results.predicted_gradient_bytes) + 1)
-        << "within 1 % of the formula";
+    const bool adds_as_the_tree = workers <= 2;
+    expect_an_exchange(ReduceExchange::Ring, workers, adds_as_the_tree, workers * (workers - 1));
+  }
+}
+
+TEST_P(GroupRun, HalvingAndDoublingSendsTheSameBytesAndHasBitsOfItsOwn) {
+  const std::map<std::uint32_t, std::uint64_t> flags = {{1, 0}, {2, 2}, {3, 2 + 2}, {4, 8}};  // P log2 P + 2 (W - P)
+  for (const auto& [workers, flags_of_a_step] : flags) {
+    SCOPED_TRACE(workers);
+    const bool adds_as_the_tree = workers != 3;  // 0 and 1, then the others
+    expect_an_exchange(ReduceExchange::HalvingDoubling, workers, adds_as_the_tree, flags_of_a_step);
   }
 }
 

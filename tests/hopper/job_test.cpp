@@ -110,6 +110,20 @@ TEST(Job, GroupsWaitForTheirBytes) {
   EXPECT_NEAR(report_of(job, "allreduce").seconds, 4 * 3 * (20 + 15.0 + 2 * 10), 1e-9) << "two messages a step";
   EXPECT_NEAR(report_of(job, "ring").seconds, 4 * 3 * (20 + 15.0 + 6 * 10), 1e-9) << "2 (W - 1) messages a step";
   EXPECT_EQ(report_of(job, "ring").gradient_bytes, report_of(job, "allreduce").gradient_bytes);
+  EXPECT_NEAR(report_of(job, "halving_doubling").seconds, 4 * 3 * (20 + 15.0 + 4 * 10), 1e-9)
+      << "2 log2(W) messages a step";
+  EXPECT_EQ(report_of(job, "halving_doubling").gradient_bytes, report_of(job, "allreduce").gradient_bytes);
+}
+
+// Six workers, of which four halve and double: 2 * 3 / 4 of 1 MB on a link. Two of them get and send 1 MB more.
+TEST(Job, HalvingAndDoublingTakesLongerWhereMembersAreFolded) {
+  Job job = small();
+  job.workers = 6;
+  job.network.latency_seconds = 1;
+  constexpr double kSteps = 7;  // 167 rows
+  EXPECT_NEAR(report_of(job, "halving_doubling").seconds, 4 * 3 * (80 / 6.0 + kSteps * (3.5 + 2 * 2 + 2)), 1e-9);
+  EXPECT_NEAR(report_of(job, "ring").seconds, 4 * 3 * (80 / 6.0 + kSteps * (2 * 5 / 6.0 + 10)), 1e-9);
+  EXPECT_NEAR(report_of(job, "halving_doubling").gradient_bytes, 4 * 3 * kSteps * 2 * 5 * 1e6, 1e-3);
 }
 
 TEST(Job, ReplicasOfUnevenPartitionsWaitForTheFullestWorker) {

@@ -75,33 +75,39 @@ TEST_F(GroupTrainer, HasTheBitsOfOneTrainerWithAllReplicas) {
 }
 
 // One trainer repeats what the members did: replay needs no group.
-TEST_F(GroupTrainer, OneTrainerHasTheBitsOfARingIfItKnowsTheOwners) {
+TEST_F(GroupTrainer, OneTrainerHasTheBitsOfAnyExchangeIfItKnowsTheOwners) {
   const data::Dataset data = dataset(4);
   const auto train = [&](const Experiment& e, Trainer& trainer, std::uint32_t epoch, const Group& group) {
     EXPECT_EQ(e.run.strategy.name(), "allreduce");
     return train_unit(
         trainer, Epoch(epoch), all_of(data), [&](PartitionId id) { return data.partition(id); }, {}, nullptr, group);
   };
-  for (const std::uint32_t members : {2U, 3U, 4U}) {
-    for (const std::int64_t batch : {16, 82}) {
-      SCOPED_TRACE(std::to_string(members) + " members, batches of " + std::to_string(batch));
-      Experiment e = experiment("allreduce");
-      if (batch == 82) e.model.layers = {"flatten", "dropout 0.1", "linear 12", "relu", "linear 10"};
-      Trainer alone(e, ModelId(0), config(batch), data);
-      alone.initialize();
-      UnitMetrics metrics;
-      const Group owners{nullptr, owners_of(4, members), ReduceExchange::Ring};
-      for (std::uint32_t epoch = 0; epoch < 2; ++epoch) metrics = train(e, alone, epoch, owners);
-      run_group(4, members, [&](Group group) {
-        group.exchange = ReduceExchange::Ring;
-        Trainer trainer(e, ModelId(0), config(batch), data);
-        trainer.initialize();
-        UnitMetrics got;
-        for (std::uint32_t epoch = 0; epoch < 2; ++epoch) got = train(e, trainer, epoch, group);
-        EXPECT_EQ(got.train_loss, metrics.train_loss);
-        EXPECT_EQ(got.shared_bytes, metrics.shared_bytes);
-        EXPECT_EQ(state_of(trainer), state_of(alone));
-      });
+  const auto expect_the_bits_of_the_group = [&](ReduceExchange exchange, std::uint32_t members, std::int64_t batch) {
+    Experiment e = experiment("allreduce");
+    if (batch == 82) e.model.layers = {"flatten", "dropout 0.1", "linear 12", "relu", "linear 10"};
+    Trainer alone(e, ModelId(0), config(batch), data);
+    alone.initialize();
+    UnitMetrics metrics;
+    const Group owners{nullptr, owners_of(4, members), exchange};
+    for (std::uint32_t epoch = 0; epoch < 2; ++epoch) metrics = train(e, alone, epoch, owners);
+    run_group(4, members, [&](Group group) {
+      group.exchange = exchange;
+      Trainer trainer(e, ModelId(0), config(batch), data);
+      trainer.initialize();
+      UnitMetrics got;
+      for (std::uint32_t epoch = 0; epoch < 2; ++epoch) got = train(e, trainer, epoch, group);
+      EXPECT_EQ(got.train_loss, metrics.train_loss);
+      EXPECT_EQ(got.shared_bytes, metrics.shared_bytes);
+      EXPECT_EQ(state_of(trainer), state_of(alone));
+    });
+  };
+  for (const ReduceExchange exchange : {ReduceExchange::Ring, ReduceExchange::HalvingDoubling}) {
+    for (const std::uint32_t members : {2U, 3U, 4U}) {
+      for (const std::int64_t batch : {16, 82}) {
+        SCOPED_TRACE(std::to_string(static_cast<int>(exchange)) + ": " + std::to_string(members) +
+                     " members, batches of " + std::to_string(batch));
+        expect_the_bits_of_the_group(exchange, members, batch);
+      }
     }
   }
 }

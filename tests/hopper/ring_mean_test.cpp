@@ -1,73 +1,22 @@
 // Means that a ring computes, against loops that spell its order out.
 #include "hopper/strategy/ring_mean.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
-#include "hopper/strategy/group_mean.h"
-#include "kernels/copy.h"
-#include "tensor/random.h"
-#include "tests/hopper/local_group.h"
+#include "tests/hopper/member_steps.h"
 
 namespace hop::hopper {
 namespace {
 
-using Values = std::vector<float>;
-
-struct Step {
-  std::vector<Values> values;  // of each replica
-  std::vector<double> shares;
-  std::vector<bool> has_rows;
-};
-
-// Values of many sizes, so that another order of additions gives other bits. The last replica has rows.
-Step draw(std::uint32_t replicas, std::size_t size, std::uint64_t key) {
-  PhiloxStream random({.key = key});
-  Step step;
-  for (std::uint32_t r = 0; r < replicas; ++r) {
-    step.has_rows.push_back(r + 1 == replicas || random.uniform() < 0.7);
-    step.shares.push_back(random.uniform());
-    Values& values = step.values.emplace_back(size);
-    for (float& x : values) x = static_cast<float>((random.uniform() - 0.5) * (random.uniform() < 0.5 ? 1e6 : 1e-3));
-  }
-  return step;
-}
-
-Values values_of(const Tensor& t) { return {t.data<float>(), t.data<float>() + t.numel()}; }
-
-// The tree over some replicas; nothing if none has rows. Its bits are judged by tests of TreeMean.
-std::optional<Values> sum_of(const Step& step, std::size_t begin, std::size_t end) {
-  const Tensor place = kernels::zeros({static_cast<std::int64_t>(step.values.front().size())});
-  TreeMean mean({place});
-  bool is_any = false;
-  for (std::size_t r = begin; r < end; ++r) {
-    if (!step.has_rows[r]) {
-      mean.skip();
-      continue;
-    }
-    std::copy(step.values[r].begin(), step.values[r].end(), place.data<float>());
-    mean.add(step.shares[r]);
-    is_any = true;
-  }
-  mean.finish();
-  return is_any ? std::optional(values_of(place)) : std::nullopt;
-}
-
 // Chunk j is x_{j-1}, plus x_{j-2}, .., plus x_{j+1}, plus x_j, all modulo the members.
 Values by_hand(const Step& step, const std::vector<std::uint32_t>& owners, std::uint32_t members) {
-  std::vector<std::optional<Values>> sums;
-  for (std::uint32_t m = 0; m < members; ++m) {
-    const auto begin = std::ranges::lower_bound(owners, m), end = std::ranges::upper_bound(owners, m);
-    sums.push_back(
-        sum_of(step, static_cast<std::size_t>(begin - owners.begin()), static_cast<std::size_t>(end - owners.begin())));
-  }
+  const std::vector<std::optional<Values>> sums = sums_of(step, owners, members);
   const std::size_t size = step.values.front().size(), blocks = (size + 15) / 16;
   Values mean(size);
   for (std::size_t j = 0; j < members; ++j) {
@@ -83,27 +32,6 @@ Values by_hand(const Step& step, const std::vector<std::uint32_t>& owners, std::
     }
   }
   return mean;
-}
-
-std::size_t first_with_rows(const Step& step) {
-  return static_cast<std::size_t>(std::ranges::find(step.has_rows, true) - step.has_rows.begin());
-}
-
-// One step of a member, or of a worker that has all replicas.
-bool take_part(RingMean& mean, const Step& step, const Group& group, const Tensor& place, const Tensor& buffer) {
-  mean.begin(step.has_rows);
-  bool is_first = true;
-  for (std::size_t r = 0; r < step.values.size(); ++r) {
-    if (!group.owns(r)) continue;
-    if (!step.has_rows[r]) {
-      mean.skip();
-      continue;
-    }
-    if (std::exchange(is_first, false)) buffer.data<double>()[2] = static_cast<double>(r);
-    std::copy(step.values[r].begin(), step.values[r].end(), place.data<float>());
-    mean.add(step.shares[r]);
-  }
-  return mean.finish(false);
 }
 
 Group in_a_ring(Group group) {
@@ -136,11 +64,7 @@ TEST(RingMean, AddsInTheOrderOfTheRingInAGroupAndAlone) {
 }
 
 TEST(RingMean, HasTheBitsOfTheTreeForTwoMembersAndOthersForMore) {
-  const Step step = [] {
-    Step drawn = draw(4, 400, 7);
-    drawn.has_rows.assign(4, true);
-    return drawn;
-  }();
+  const Step step = draw_with_all_rows(4, 400, 7);
   const Values tree = *sum_of(step, 0, 4);
   EXPECT_EQ(by_hand(step, owners_of(4, 2), 2), tree);
   EXPECT_NE(by_hand(step, owners_of(4, 4), 4), tree) << "this is why the docs say that bits depend on the workers";

@@ -24,6 +24,14 @@ TEST(UnitGroup, HasOwnersAndTheExchangeOfItsStrategy) {
   EXPECT_EQ(ring.servers, 0U) << "all members";
 }
 
+TEST(UnitGroup, OfAveragesHasNoChoiceOfExchange) {
+  const Group group = group_of(averaging(), {.reduce_exchange = ReduceExchange::HalvingDoubling});
+  EXPECT_EQ(group.exchange, ReduceExchange::Direct);
+  EXPECT_EQ(group_of(allreduce(), {.reduce_exchange = ReduceExchange::HalvingDoubling}).exchange,
+            ReduceExchange::HalvingDoubling);
+  EXPECT_EQ(group_of(allreduce(), {}).exchange, ReduceExchange::Direct);
+}
+
 TEST(UnitGroup, HasServersWhereTheStrategyHasThem) {
   EXPECT_EQ(group_of(parameter_server(), {}).servers, 1U);
   const Group two = group_of(parameter_server(), {.reduce_exchange = ReduceExchange::Ring, .servers = 2});
