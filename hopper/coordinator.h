@@ -178,6 +178,7 @@ class Coordinator {
   void find_losses(WorkerId worker, std::span<const HeldState> held);
   void note_gone(WorkerId worker, std::span<const HeldState> held);
   bool may_be_lost(const Model& model) const;
+  void give_up_transfers_from(WorkerId source);
 
   // coordinator_losses.cpp: lost units are trained again, and models that fail too often are set aside.
   void lose(ModelId model, std::string why);

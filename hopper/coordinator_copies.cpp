@@ -188,6 +188,7 @@ void Coordinator::note_absences() {
     if (w.presence != Presence::Away || now_ < w.away_since + options_.move_after) continue;
     w.presence = Presence::Gone;
     touch_states_at(w.id);
+    give_up_transfers_from(w.id);
   }
 }
 

@@ -22,6 +22,7 @@ void Coordinator::on(const event::WorkerUp& up) {
   w.alive = true;
   w.presence = Presence::Here;
   w.broken_off.reset();
+  give_up_transfers_from(w.id);
   if (!up.arithmetic.empty() && up.arithmetic != ledger_.arithmetic()[w.id.index()]) {
     append(record::Arithmetic{w.id, up.arithmetic});
   }
@@ -73,6 +74,21 @@ void Coordinator::take_down(WorkerState& w, std::optional<ModelId> trained) {
   }
   for (const Model& model : ledger_.models()) {
     if (model.holder == w.id) flight(model.id).collecting.reset();
+  }
+}
+
+// Whoever still waits for a state from a life of this worker that is over hears that nobody will answer. If the
+// worker's machine was unplugged, no connection ends. Until the reader's patience ends, its model would have a lease,
+// and the units behind that one in the reader's queue would wait, too.
+void Coordinator::give_up_transfers_from(WorkerId source) {
+  for (const WorkerState& w : workers_) {
+    for (const Lease& lease : w.leases) {
+      if (lease.source == source) emit(action::SourceGone{{w.id, w.incarnation}, lease.attempt});
+    }
+  }
+  for (const ModelId model : copying_) {
+    const Copying& now = *std::as_const(*this).flight(model).copying;
+    if (now.copy.source == source) emit(action::SourceGone{now.to, now.copy.attempt});
   }
 }
 

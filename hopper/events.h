@@ -118,7 +118,7 @@ enum class Failure : std::uint8_t {
   SourceUnreachable,  ///< the parent state could not be fetched; tried again later
   OutOfMemory,
   Error,         ///< training threw; see the text
-  Cancelled,     ///< answers CancelLease: the unit had not begun
+  Cancelled,     ///< answers CancelLease and SourceGone: the unit had not begun
   StateLost,     ///< the worker that should hold the parent state says that it has none
   StateDamaged,  ///< the state could not be read, or arrived with another digest; tried again a few times
   MemberLost     ///< another member of the group could not be reached, or kept the others waiting; tried again later
@@ -249,6 +249,13 @@ struct CancelLease {
   Attempt attempt{};
   bool abandon = false;
 };
+/// The worker from which the state for this lease or copy comes is gone. Give the order back (UnitFailed, Cancelled; or
+/// CopyFailed) if the state is not here yet; otherwise go on. A machine that was unplugged closes no connection, so the
+/// reader itself would wait until its patience ends.
+struct SourceGone {
+  Peer peer{};
+  Attempt attempt{};  ///< of the lease or the copy
+};
 struct Answer {
   Peer peer{};
   ModelId model{};
@@ -292,6 +299,7 @@ struct Finish {
 }  // namespace action
 
 using Action = std::variant<action::Append, action::SendLease, action::CancelLease, action::Answer, action::Release,
-                            action::SendCollect, action::SetTimer, action::Finish, action::SendCopy, action::SendHome>;
+                            action::SendCollect, action::SetTimer, action::Finish, action::SendCopy, action::SendHome,
+                            action::SourceGone>;
 
 }  // namespace hop::hopper

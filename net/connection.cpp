@@ -19,6 +19,9 @@ namespace {
 // between the CRC and the write, and between the read and the receiver's CRC.
 constexpr std::size_t kSendChunkBytes = 1U << 19;
 
+// Looks at a transfer in the time for which it may stand still. A stall is found at most one look too late.
+constexpr int kLooksPerStall = 8;
+
 }  // namespace
 
 Traffic& Traffic::operator+=(const Traffic& other) {
@@ -240,28 +243,31 @@ void Connection::throw_failure() const {
 Connection::Watchdog Connection::watch(Patience patience, const char* operation) {
   if (patience.deadline == kNever && patience.stall.count() == 0) return nullptr;
   auto timer = std::make_shared<asio::steady_timer>(executor_);
-  await_progress(timer, patience, operation);
+  await_progress(timer, patience, operation, {moved(), std::chrono::steady_clock::now()});
   return timer;
 }
 
 // `this` is safe: the timer lives as long as the operation, and the operation keeps the connection alive.
-void Connection::await_progress(const Watchdog& timer, Patience patience, const char* operation) {
+void Connection::await_progress(const Watchdog& timer, Patience patience, const char* operation, Progress last) {
   const bool may_stall = patience.stall.count() == 0;
-  timer->expires_at(may_stall ? patience.deadline : std::min(patience.deadline, deadline_in(patience.stall)));
-  timer->async_wait([this, watched = std::weak_ptr(timer), patience, operation,
-                     before = moved()](const boost::system::error_code& code) {
-    const Watchdog still = watched.lock();
-    if (code || !still) return;
-    if (std::chrono::steady_clock::now() >= patience.deadline) {
-      fail(true, std::string("[net] ") + operation + " " + peer_ + ": the deadline passed");
-    } else if (moved() == before) {
-      const auto seconds = std::chrono::duration<double>(patience.stall).count();
-      fail(true, std::string("[net] ") + operation + " " + peer_ + ": no byte moved for " +
-                     std::to_string(std::lround(seconds)) + " s");
-    } else {
-      await_progress(still, patience, operation);
-    }
-  });
+  timer->expires_at(may_stall ? patience.deadline
+                              : std::min(patience.deadline, deadline_in(patience.stall / kLooksPerStall)));
+  timer->async_wait(
+      [this, watched = std::weak_ptr(timer), patience, operation, last](const boost::system::error_code& code) mutable {
+        const Watchdog still = watched.lock();
+        if (code || !still) return;
+        const auto now = std::chrono::steady_clock::now();
+        if (moved() != last.bytes) last = {moved(), now};
+        if (now >= patience.deadline) {
+          fail(true, std::string("[net] ") + operation + " " + peer_ + ": the deadline passed");
+        } else if (now - last.seen >= patience.stall) {
+          const auto seconds = std::chrono::duration<double>(patience.stall).count();
+          fail(true, std::string("[net] ") + operation + " " + peer_ + ": no byte moved for " +
+                         std::to_string(std::lround(seconds)) + " s");
+        } else {
+          await_progress(still, patience, operation, last);
+        }
+      });
 }
 
 }  // namespace hop::net

@@ -99,6 +99,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     bool timed_out = false;
     std::string text;
   };
+  // How many bytes have moved, and when that was first seen.
+  struct Progress {
+    std::uint64_t bytes = 0;
+    Deadline seen{};
+  };
 
   // The public operations, on executor_. `self` keeps the connection alive until they have ended.
   using Self = std::shared_ptr<Connection>;
@@ -117,7 +122,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void fail(bool timed_out, std::string text);
   [[noreturn]] void throw_failure() const;
   Watchdog watch(Patience patience, const char* operation);
-  void await_progress(const Watchdog& timer, Patience patience, const char* operation);
+  void await_progress(const Watchdog& timer, Patience patience, const char* operation, Progress last);
   std::uint64_t moved() const { return stream_->arrived() + stream_->departed(); }
 
   const std::unique_ptr<Stream> stream_;

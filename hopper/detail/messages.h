@@ -18,7 +18,7 @@
 
 namespace hop::hopper::message {
 
-inline constexpr std::uint32_t kProtocolVersion = 8;
+inline constexpr std::uint32_t kProtocolVersion = 9;
 /// Throws NetError unless the other side speaks this version, too.
 void check_protocol(std::uint32_t theirs);
 
@@ -148,6 +148,13 @@ struct Cancel {
   Attempt attempt{};
   bool abandon = false;  ///< in the middle of the unit, too: its group has lost a member
   static void describe(auto& m, auto&& field) { field("attempt", m.attempt), field("abandon", m.abandon); }
+};
+
+/// Give the lease or the copy of this attempt back if its state is not here yet: the worker from which it comes is
+/// gone.
+struct SourceGone {
+  Attempt attempt{};
+  static void describe(auto& m, auto&& field) { field("attempt", m.attempt); }
 };
 
 /// The answer to a Result.
@@ -407,12 +414,12 @@ struct Round {
 /// Every message. The place in this list, from 1, is the kind of its frames.
 using Every = std::variant<Hello, Welcome, LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, Ready, Result,
                            Failed, Heartbeat, Fatal, Fetch, State, Challenge, Answered, Refused, Held, Notice, Offer,
-                           Usage, CopyOrder, Copied, NotCopied, Leave, Confirmed, Meet, Round>;
+                           Usage, CopyOrder, Copied, NotCopied, Leave, Confirmed, Meet, Round, SourceGone>;
 
 /// The messages that the coordinator may send to a worker after Welcome, and the messages that the worker may send
 /// back. The receiver's `hear` has a handler for each. (To another worker a worker may only send Fetch, or Meet and
 /// then Rounds.)
-using ToWorker = std::variant<LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, CopyOrder>;
+using ToWorker = std::variant<LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, CopyOrder, SourceGone>;
 using ToCoordinator = std::variant<Held, Ready, Result, Failed, Heartbeat, Notice, Fatal, State, Usage, Copied,
                                    NotCopied, Leave, Confirmed>;
 

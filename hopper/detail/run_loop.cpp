@@ -182,6 +182,7 @@ void RunLoop::execute(const action::SendLease& a) {
 }
 
 void RunLoop::execute(const action::CancelLease& a) { tell(a.peer, message::Cancel{a.attempt, a.abandon}); }
+void RunLoop::execute(const action::SourceGone& a) { tell(a.peer, message::SourceGone{a.attempt}); }
 void RunLoop::execute(const action::Answer& a) { tell(a.peer, message::Answer{a.model, a.unit, a.attempt, a.verdict}); }
 void RunLoop::execute(const action::Release& a) { tell(a.peer, message::Release{a.model, a.version, a.attempt}); }
 void RunLoop::execute(const action::SendCollect& a) {

@@ -151,6 +151,7 @@ class RunLoop {
   void execute(const action::Append& a);
   void execute(const action::SendLease& a);
   void execute(const action::CancelLease& a);
+  void execute(const action::SourceGone& a);
   void execute(const action::Answer& a);
   void execute(const action::Release& a);
   void execute(const action::SendCollect& a);

@@ -58,6 +58,8 @@ void Node::receive(const action::SendLease& message) {
 
 void Node::receive(const action::CancelLease& message) { step(event::Cancelled{message.attempt, message.abandon}); }
 
+void Node::receive(const action::SourceGone& message) { step(event::SourceGone{message.attempt}); }
+
 void Node::receive(const action::Answer& message) {
   const bool is_committed = message.verdict == Verdict::Committed;
   if (is_committed && world_.dies(peer_.worker, Moment::HeardCommitted, message.model, message.unit)) return;

@@ -38,6 +38,7 @@ class Node {
 
   void receive(const action::SendLease& message);
   void receive(const action::CancelLease& message);
+  void receive(const action::SourceGone& message);
   void receive(const action::Answer& message);
   void receive(const action::Release& message);
   void receive(const action::SendCopy& message);

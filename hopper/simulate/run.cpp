@@ -131,6 +131,7 @@ class Cluster final : private World {
     deliver(sent);
   }
   void perform(const action::CancelLease& cancel) { deliver(cancel); }
+  void perform(const action::SourceGone& gone) { deliver(gone); }
   void perform(const action::Answer& answer) { deliver(answer); }
   void perform(const action::Release& release) { deliver(release); }
   void perform(const action::SendCopy& copy) { deliver(copy); }

@@ -62,6 +62,7 @@ struct Summary {
   std::uint64_t members_lost = 0;  ///< units that a member gave up, because its group had lost another one
   std::uint64_t abandoned = 0;     ///< leases of members that the coordinator took back for that reason
   std::uint64_t sent_home = 0;     ///< ... and went when nobody needed their states
+  std::uint64_t hopeless = 0;      ///< leases and copies that were given back, because their source was gone
   bool operator==(const Summary&) const = default;
 };
 
@@ -119,6 +120,7 @@ class Simulation final : private World {
   void perform(const action::SendCollect& collect);
   void perform(const action::SetTimer& timer);
   void perform(const action::SendHome& home);
+  void perform(const action::SourceGone& gone);
   void perform(const action::Finish& finish);
   template <class Message>
   void perform(const Message& message);

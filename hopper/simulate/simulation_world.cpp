@@ -13,6 +13,7 @@ std::vector<worker::Action> Simulation::step(WorkerId id, worker::Jobs& jobs, co
   WorkerChecker& checker = worker_checkers_[id.index()];
   checker.hears(event);
   std::vector<worker::Action> actions = worker_step_(id, jobs, event, queue_.now());
+  if (std::holds_alternative<worker::event::SourceGone>(event) && !actions.empty()) ++summary_.hopeless;
   for (const worker::Action& action : actions) checker.sees(action);
   checker.after_step();
   return actions;
@@ -176,6 +177,18 @@ void Simulation::notice_end(const Peer& peer, std::optional<ModelId> trained) {
   Time notice = queue_.now() + rng_.time_up_to(scenario_.detection_time);
   if (scenario_.in_order) notice = std::max(notice, from_worker_[peer.worker.index()]);
   in_this_life(notice - queue_.now(), [this, peer, trained] { step(event::WorkerDown{peer, trained}); });
+}
+
+// The delay is drawn from numbers of its own, so that a scenario in which nobody waits for a source stays as it was.
+void Simulation::perform(const action::SourceGone& gone) {
+  const std::size_t reader = gone.peer.worker.index();
+  Rng rng(hash64(scenario_.seed, "source gone", {reader, gone.attempt.value}));
+  Time delay = rng.time_up_to(scenario_.message_delay);
+  if (scenario_.in_order) delay = std::max(delay, to_worker_[reader] - queue_.now());
+  in_this_life(delay, [this, reader, gone] {
+    Node& node = *nodes_[reader];
+    if (node.connected() && node.peer() == gone.peer) node.receive(gone);
+  });
 }
 
 void Simulation::lose_connection(WorkerId id) {

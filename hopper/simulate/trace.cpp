@@ -104,6 +104,7 @@ struct ActionWriter {
   std::string operator()(const action::CancelLease& a) const {
     return (a.abandon ? "ABANDON_LEASE" : "CANCEL_LEASE") + text(a.peer) + text(a.model) + text(a.attempt);
   }
+  std::string operator()(const action::SourceGone& a) const { return "SOURCE_GONE" + text(a.peer) + text(a.attempt); }
   std::string operator()(const action::Answer& a) const {
     return "ANSWER" + text(a.peer) + text(a.model) + number("unit ", a.unit.value) + text(a.attempt) +
            (a.verdict == Verdict::Committed ? " COMMITTED" : " STALE");

@@ -37,6 +37,7 @@ void WorkerChecker::note(const event::Opened& opened) {
   released_.clear();
   owed_.reset();
   dropped_.reset();
+  hopeless_.reset();
   broken_.reset();
   has_ended_ = false;
   found_ = opened.held;
@@ -57,6 +58,18 @@ void WorkerChecker::note(const event::Cancelled& cancelled) {
   }
   unit->second.cancelled = true;
   unit->second.abandoned = unit->second.abandoned || cancelled.abandon;
+}
+
+void WorkerChecker::note(const event::SourceGone& gone) {
+  if (const auto unit = units_.find(gone.attempt); unit != units_.end()) {
+    Watched& watched = unit->second;
+    watched.source_gone = true;
+    const bool fetches = watched.prepared && !watched.is_here && !is_first(watched.lease.unit);
+    if (fetches && !watched.parent && !watched.given_up) hopeless_ = gone.attempt;
+  }
+  if (const auto copy = copies_.find(gone.attempt); copy != copies_.end()) {
+    if (!copy->second.arrived && !copy->second.answered) hopeless_ = gone.attempt;
+  }
 }
 
 void WorkerChecker::note(const event::Answered& answered) {
@@ -113,8 +126,12 @@ void WorkerChecker::after_step() {
   require(has_ended_ || !owed_, "what the coordinator releases is deleted", owed_.value_or(worker::StateName{}).model);
   require(!dropped_ || units_.at(*dropped_).given_up || units_.at(*dropped_).told,
           "a lease that comes to nothing is given back", dropped_ ? units_.at(*dropped_).lease.model : ModelId{});
+  const bool is_given_back =
+      hopeless_ && (units_.contains(*hopeless_) ? units_.at(*hopeless_).given_up : copies_.at(*hopeless_).answered);
+  require(has_ended_ || !hopeless_ || is_given_back, "nobody waits for a source that is gone", {});
   owed_.reset();
   dropped_.reset();
+  hopeless_.reset();
 }
 
 void WorkerChecker::judge(const action::Offer& offer) const {
@@ -174,6 +191,8 @@ void WorkerChecker::judge(const action::TellFailed& tell) {
   };
   switch (tell.failure) {
     case Failure::Cancelled:
+      if (unit.source_gone && !unit.cancelled)
+        return require(!unit.parent, "a parent that is here outlives its source", model);
       return require(unit.cancelled && (!unit.begun || unit.abandoned), "what has begun is not given back", model);
     case Failure::MemberLost:
     case Failure::Error:

@@ -18,6 +18,7 @@ namespace hop::hopper::simulate {
 ///   - an attempt is taken up once, and its unit is trained once;
 ///   - units are trained one at a time, in the order of their leases, on the parent of the lease;
 ///   - a lease is given back before its unit begins, and is not trained then;
+///   - a lease or a copy whose source is gone is given back, unless the state is here;
 ///   - a lease that comes to nothing is given back;
 ///   - a result names the file that was saved, and is told when the file is durable;
 ///   - the lead of a group saves the state of its unit, another member confirms the unit and saves nothing;
@@ -48,7 +49,7 @@ class WorkerChecker {
     std::vector<Failure> failures;
     bool is_here = false;   // its parent comes from the own disk
     bool prepared = false;  // the machine has taken it up
-    bool cancelled = false, abandoned = false;
+    bool cancelled = false, abandoned = false, source_gone = false;
     bool begun = false, trained = false, told = false, given_up = false;
   };
 
@@ -61,6 +62,7 @@ class WorkerChecker {
   void note(const worker::event::Opened& opened);
   void note(const worker::event::Leased& leased);
   void note(const worker::event::Cancelled& cancelled);
+  void note(const worker::event::SourceGone& gone);
   void note(const worker::event::Answered& answered);
   void note(const worker::event::Released& released) { must_delete(released.state); }
   void note(const worker::event::Arrived& arrived);
@@ -104,6 +106,7 @@ class WorkerChecker {
   std::vector<worker::StateName> released_;  // by the coordinator
   std::optional<worker::StateName> owed_;    // must be deleted in this step
   std::optional<Attempt> dropped_;           // must be given back in this step
+  std::optional<Attempt> hopeless_;          // likewise: a lease or a copy whose state nobody will send
   std::optional<worker::Trouble> broken_;
   bool has_ended_ = false;
 };

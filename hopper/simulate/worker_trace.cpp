@@ -35,6 +35,7 @@ struct EventWriter {
   std::string operator()(const event::Cancelled& e) const {
     return (e.abandon ? "abandoned" : "cancelled") + text(e.attempt);
   }
+  std::string operator()(const event::SourceGone& e) const { return "source gone" + text(e.attempt); }
   std::string operator()(const event::Answered& e) const {
     return "answered" + text(e.attempt) + (e.verdict == Verdict::Committed ? " committed" : " stale");
   }

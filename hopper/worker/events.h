@@ -48,6 +48,11 @@ struct Cancelled {
   Attempt attempt{};
   bool abandon = false;
 };
+/// From the coordinator: the worker from which the parent of this job, or this copy, comes is gone. Give the order back
+/// if the bytes are not here yet.
+struct SourceGone {
+  Attempt attempt{};
+};
 /// From the coordinator: the answer to a result.
 struct Answered {
   ModelId model{};
@@ -122,10 +127,10 @@ struct Broken {
 
 }  // namespace event
 
-using Event =
-    std::variant<event::Opened, event::Leased, event::Cancelled, event::Answered, event::Released, event::Wanted,
-                 event::Prepared, event::Arrived, event::Trained, event::Saved, event::Failed, event::Vanished,
-                 event::Broken, event::CopyOrdered, event::CopyArrived, event::CopySaved, event::CopyFailed>;
+using Event = std::variant<event::Opened, event::Leased, event::Cancelled, event::Answered, event::Released,
+                           event::Wanted, event::Prepared, event::Arrived, event::Trained, event::Saved, event::Failed,
+                           event::Vanished, event::Broken, event::CopyOrdered, event::CopyArrived, event::CopySaved,
+                           event::CopyFailed, event::SourceGone>;
 
 namespace action {
 

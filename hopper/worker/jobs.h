@@ -54,7 +54,8 @@ struct CopyJob {
 ///   3. RESULT is told when the new state is a durable file of this node, and says its digest.
 ///   4. Only durable states are offered and sent. A state is deleted when the coordinator says so, and only the state
 ///      of the attempt that it names.
-///   5. A lease is given back only before its unit begins. A group that has lost a member gives it back at any time.
+///   5. A lease is given back only before its unit begins. A group that has lost a member gives it back at any time. If
+///      the parent's source is gone, the lease is given back only before the parent is here.
 /// 6. A parent that cannot be had, and a disk that is full, are no faults of the model. The first is reported as its
 /// own kind of failure. The second ends the run, which can be resumed.
 /// A copy is told when it is a durable file with the digest of its order, and yields to units: it waits while a parent
@@ -92,6 +93,7 @@ class Jobs {
   void on(const event::Opened& opened);
   void on(const event::Leased& leased);
   void on(const event::Cancelled& cancelled);
+  void on(const event::SourceGone& gone);
   void on(const event::Answered& answered);
   void on(const event::Released& released) { release(released.state); }
   void on(const event::Wanted& wanted);

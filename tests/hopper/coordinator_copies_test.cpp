@@ -151,6 +151,42 @@ TEST_F(Copies, ThatDoNotArriveLetTheModelGoBack) {
   EXPECT_THAT(run.appended<record::Rollback>(), SizeIs(1));
 }
 
+TEST_F(Copies, AreNotWaitedForWhenAnotherNodeTakesThePlaceOfTheirSource) {
+  run.train(0);
+  const Copy copy = ordered();
+  run.down(0);
+  EXPECT_THAT(run.all<action::SourceGone>(), IsEmpty());
+  run.up(0, 2, {});
+  const auto told = run.all<action::SourceGone>();
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].peer, peer(1));
+  EXPECT_EQ(told[0].attempt, copy.attempt);
+  EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty()) << "it may have arrived";
+}
+
+// The next unit is worker 1's, who fetches version 2 from worker 0, whose machine was unplugged.
+TEST_F(Copies, LetNobodyWaitForAStateOfAWorkerThatCountsAsGone) {
+  train_and_copy();
+  run.train(0);
+  ASSERT_EQ(run.holder(0), peer(1));
+  const Attempt waiting = run.lease(0).attempt;
+  run.down(0);
+  run.now += seconds(2);
+  run.step(event::Timer{});
+  EXPECT_THAT(run.all<action::SourceGone>(), IsEmpty()) << "it may come back in a moment";
+  run.now += seconds(2);
+  run.step(event::Timer{});
+  const auto told = run.all<action::SourceGone>();
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].peer, peer(1));
+  EXPECT_EQ(told[0].attempt, waiting);
+  run.now += seconds(2);
+  run.step(event::Timer{});
+  EXPECT_THAT(run.all<action::SourceGone>(), IsEmpty()) << "once";
+  run.fail(0, Failure::Cancelled);
+  EXPECT_FALSE(run.leased(0)) << "the copy is older: the model waits for its holder";
+}
+
 TEST_F(Copies, LetAModelGoOnWhenItsHolderStaysAway) {
   train_and_copy();
   run.down(0);

@@ -64,6 +64,38 @@ TEST_F(Losses, WaitForTheFailureOfTheLeaseThatIsOnItsWay) {
   EXPECT_THAT(run.appended<record::Rollback>(), SizeIs(1));
 }
 
+// The machine of worker 0 was unplugged: the connection of the reader stays, and nothing comes. Another node takes the
+// place.
+TEST_F(Losses, AreToldToWhoeverWaitsForTheStateWhenAnotherNodeTakesThePlace) {
+  train_and_hold();
+  ASSERT_EQ(run.lease(0).source, WorkerId{0});
+  const Attempt waiting = run.lease(0).attempt;
+  run.down(0);
+  EXPECT_THAT(run.all<action::SourceGone>(), IsEmpty()) << "the state may still arrive";
+  run.up(0, 2, {});
+  const auto told = run.all<action::SourceGone>();
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].peer, peer(1));
+  EXPECT_EQ(told[0].attempt, waiting);
+  EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty()) << "the state may have arrived";
+  run.fail(0, Failure::Cancelled, "the worker that has the state is gone");
+  EXPECT_THAT(run.appended<record::Rollback>(), SizeIs(1)) << "at once, and without a pause";
+  run.sync();
+  EXPECT_EQ(run.holder(0), peer(0, 2));
+}
+
+TEST_F(Losses, DidNotHappenWhereTheNextLifeStillHasTheState) {
+  const HeldState held = train_and_hold();
+  run.down(0);
+  run.up(0, 2, {held});
+  ASSERT_THAT(run.all<action::SourceGone>(), SizeIs(1));
+  run.fail(0, Failure::Cancelled, "the worker that has the state is gone");
+  EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty());
+  EXPECT_EQ(run.holder(0), peer(1));
+  EXPECT_EQ(run.lease(0).source, WorkerId{0});
+  EXPECT_THAT(run.all<action::SourceGone>(), IsEmpty()) << "this life is there";
+}
+
 TEST_F(Losses, WaitForTheEndOfTheWorkerThatHasTheLease) {
   train_and_hold();
   run.up(0, 2, {});

@@ -129,6 +129,24 @@ TEST_F(JobsCopies, GiveWayToAUnitThatMakesTheSameState) {
   EXPECT_TRUE(jobs_.holds({ModelId(5), Version(1), Attempt(9)}));
 }
 
+TEST_F(JobsCopies, WhoseSourceIsGoneMakeWayForTheOthersUnlessTheyAreHere) {
+  order(0, 3, 7);
+  order(4, 1, 8);
+  order(5, 1, 9);
+  step(event::SourceGone{Attempt(7)});
+  EXPECT_EQ(all<action::TellNotCopied>(), Attempts{7});
+  EXPECT_EQ(all<action::FetchCopy>(), Attempts{8});
+  step(event::CopyArrived{Attempt(7), kState});
+  EXPECT_TRUE(last_.empty()) << "too late";
+  step(event::SourceGone{Attempt(9)});
+  EXPECT_EQ(all<action::TellNotCopied>(), Attempts{9}) << "before it is asked for";
+  step(event::CopyArrived{Attempt(8), kState});
+  step(event::SourceGone{Attempt(8)});
+  EXPECT_TRUE(last_.empty()) << "it is on its way to the disk";
+  step(event::CopySaved{Attempt(8), kState});
+  EXPECT_EQ(all<action::TellCopied>(), Attempts{8});
+}
+
 TEST_F(JobsCopies, EndWithTheLife) {
   order(0, 3, 7);
   step(event::Broken{Trouble::Connection, "gone"});

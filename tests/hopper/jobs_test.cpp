@@ -226,6 +226,33 @@ TEST_F(JobsTest, GiveALeaseBackBeforeItsUnitBegins) {
   EXPECT_THAT(step(event::Failed{Attempt(2), Failure::Error, "too late"}), IsEmpty());
 }
 
+TEST_F(JobsTest, WaitForNoParentWhoseSourceIsGone) {
+  step(lease(1, 1, 2, "there"));
+  step(lease(2, 0, 3));
+  step(event::Prepared{Attempt(2)});
+  EXPECT_THAT(step(event::Prepared{Attempt(3)}), IsEmpty()) << "it waits behind the other one";
+  EXPECT_THAT(step(event::SourceGone{Attempt(2)}), ElementsAre("drop 2", "failed 2", "train 3"));
+  EXPECT_EQ(last<action::TellFailed>().failure, Failure::Cancelled);
+  EXPECT_THAT(step(event::Arrived{Attempt(2), kParent}), IsEmpty()) << "too late";
+  EXPECT_THAT(step(event::SourceGone{Attempt(2)}), IsEmpty()) << "a repeated message";
+  step(lease(4, 1, 5, "there"));
+  EXPECT_THAT(step(event::SourceGone{Attempt(5)}), ElementsAre("drop 5", "failed 5")) << "before it is asked for";
+}
+
+TEST_F(JobsTest, KeepAParentThatIsHereWhenItsSourceIsGone) {
+  step(event::Opened{{held(3, 1, 2)}});
+  begin(0, 1);
+  step(lease(1, 1, 4, "there"));
+  step(lease(3, 1, 5));
+  step(event::Prepared{Attempt(4)});
+  step(event::Arrived{Attempt(4), kParent});
+  ASSERT_THAT(step(event::Prepared{Attempt(5)}), ElementsAre("read 5"));
+  EXPECT_THAT(step(event::SourceGone{Attempt(4)}), IsEmpty());
+  EXPECT_THAT(step(event::SourceGone{Attempt(5)}), IsEmpty()) << "it comes from the own disk";
+  EXPECT_THAT(step(event::Trained{Attempt(1), {}}), ElementsAre("save 1", "train 4"));
+  EXPECT_THAT(step(event::SourceGone{Attempt(4)}), IsEmpty());
+}
+
 TEST_F(JobsTest, FinishAUnitThatHasBegunWhenItIsCancelled) {
   begin(0, 1);
   EXPECT_THAT(step(event::Cancelled{Attempt(1)}), IsEmpty());

@@ -25,10 +25,25 @@ Scenario leaving(std::uint64_t seed) {
   return s;
 }
 Scenario tasks(std::uint64_t seed) { return with_copies(as_tasks(draw_scenario(seed))); }
+// A state is on its way for longer than most workers take to begin their next lives.
+Scenario slow_links(std::uint64_t seed) {
+  Scenario s = hopping(seed);
+  s.transfer_time = seconds(1);
+  return s;
+}
 
 TEST(SimulatedCopies, KeepEveryPromiseWhateverFails) { expect_promises_kept(seeds(10000), hopping); }
 TEST(SimulatedCopies, KeepEveryPromiseOfTasksWhateverFails) { expect_promises_kept(seeds(10000), tasks); }
 TEST(SimulatedCopies, KeepEveryPromiseOfWorkersThatLeaveWhateverFails) { expect_promises_kept(seeds(10000), leaving); }
+
+TEST(SimulatedCopies, KeepEveryPromiseOfSlowLinksWhateverFails) { expect_promises_kept(seeds(2000), slow_links); }
+
+TEST(SimulatedCopies, GiveUpWhatComesFromAWorkerThatIsGone) {
+  std::uint64_t given_up = 0;
+  for (std::uint64_t seed = 0; seed < 500; ++seed) given_up += Simulation(slow_links(seed)).run().hopeless;
+  std::cout << "500 seeds: " << given_up << " leases and copies whose source was gone\n";
+  EXPECT_GE(given_up, 10U);
+}
 
 // Seeds that once broke a promise.
 TEST(SimulatedCopies, KeepTheirPromisesWhereTheyOnceBrokeThem) {
@@ -206,6 +221,31 @@ WorkerActions compares_no_digest_of_a_copy(WorkerId, worker::Jobs& jobs, const w
     }
   }
   return jobs.step(event, now);
+}
+
+WorkerActions waits_for_a_source_that_is_gone(WorkerId, worker::Jobs& jobs, const worker::Event& event, Time now) {
+  return std::holds_alternative<worker::event::SourceGone>(event) ? WorkerActions{} : jobs.step(event, now);
+}
+
+WorkerActions gives_up_a_parent_with_its_source(WorkerId, worker::Jobs& jobs, const worker::Event& event, Time now) {
+  WorkerActions actions = jobs.step(event, now);
+  const auto* gone = std::get_if<worker::event::SourceGone>(&event);
+  const worker::Job* job = gone != nullptr ? jobs.find(gone->attempt) : nullptr;
+  if (job != nullptr && job->stage == worker::Stage::Arrived) {
+    actions.emplace_back(worker::action::TellFailed{job->lease, Failure::Cancelled, "gone"});
+  }
+  return actions;
+}
+
+TEST(BuggyReader, ThatWaitsForASourceThatIsGoneIsFoundOut) {
+  expect_found_out("WaitsForASourceThatIsGone", "nobody waits for a source that is gone", {0, 2000},
+                   [](std::uint64_t seed) { Simulation(slow_links(seed), {}, waits_for_a_source_that_is_gone).run(); });
+}
+
+TEST(BuggyReader, ThatGivesUpAParentWithItsSourceIsFoundOut) {
+  expect_found_out(
+      "GivesUpAParentWithItsSource", "a parent that is here outlives its source", {0, 2000},
+      [](std::uint64_t seed) { Simulation(slow_links(seed), {}, gives_up_a_parent_with_its_source).run(); });
 }
 
 TEST(BuggyCopyingWorker, ThatTellsACopyTooEarlyIsFoundOut) {

@@ -204,6 +204,29 @@ TEST_F(WorkerAlone, CallsNoStateLostThatItsHolderWasToldToDelete) {
   });
 }
 
+// The machine of the source was unplugged: the connection stays, and nothing comes.
+TEST_F(WorkerAlone, WaitsForNoStateOfAWorkerThatIsGone) {
+  const AlignedBuffer state = parent_state();
+  play([&](Connection worker, std::string) -> Awaitable<void> {
+    message::LeaseOrder order = lease_of_unit_1(xxh3_128(state.span()));
+    co_await send(worker, order);
+    const Connection silent = co_await source_->accept();
+    co_await examine(silent, HostRole::Worker, kToken, net::deadline_in(kLong));
+    co_await next<message::Fetch>(silent);
+    const message::SourceGone gone{Attempt(8)};
+    co_await send(worker, gone);
+    const auto failed = co_await next<message::Failed>(worker);
+    EXPECT_EQ(failed.attempt, Attempt(8));
+    EXPECT_EQ(failed.failure, Failure::Cancelled) << failed.text;
+    order.lease.attempt = Attempt(9);
+    co_await send(worker, order);
+    const message::State found{.found = true};
+    co_await answer_fetch(found, &state);
+    const auto result = co_await next<message::Result>(worker);
+    EXPECT_EQ(result.attempt, Attempt(9));
+  });
+}
+
 TEST_F(WorkerAlone, GivesNoStateToStrangers) {
   leave_state();
   play([&](Connection, std::string address) -> Awaitable<void> {
