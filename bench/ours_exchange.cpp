@@ -126,6 +126,7 @@ Awaitable<void> Member::answer(std::shared_ptr<GroupLinks> links, std::shared_pt
 
 void Member::step() {
   mean_->begin(shares_);
+  mean_->expect();
   mean_->add(share_);
   mean_->finish(false);
 }

@@ -110,6 +110,8 @@ class Trainer {
 
   /// How many steps have been recorded so far; see kernels/capture.h.
   std::size_t recordings() const { return recordings_; }
+  /// In a group: how many buckets of gradients could go to the other members before backward was over, so far.
+  std::uint64_t early_exchanges() const { return early_exchanges_; }
 
  private:
   /// What one recording does. With an exchange a training step is two of them: Gradients and Update.
@@ -192,6 +194,7 @@ class Trainer {
   bool captures_;
   RecentlyUsed<Step> steps_;
   std::size_t recordings_ = 0;
+  std::uint64_t early_exchanges_ = 0;
   std::shared_ptr<MemoryPool> pool_;  // shared by all recorded steps, because no two run at the same time
   double first_lr_;                   // the optimizer's, for configurations without lr
 };

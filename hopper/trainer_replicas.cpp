@@ -169,7 +169,9 @@ void Trainer::Replicated::join(const Group& group) {
 }
 
 void Trainer::Replicated::leave() {
-  if (gradients_) gradients_->leave();
+  if (!gradients_) return;
+  t_.early_exchanges_ += gradients_->early();
+  gradients_->leave();
 }
 
 void Trainer::Replicated::start(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch) {
@@ -318,6 +320,7 @@ void Trainer::Replicated::add_gradients(std::int64_t step) {
   before_step_.take();
   const std::vector<std::optional<double>> shares = rows_.shares(step, step + 1);
   gradients_->begin(shares);
+  gradients_->expect();
   const Recording::OnGradient on_gradient = [this](const void* leaf) {
     gradients_->on_gradient(leaf, t_.is_lost_on_host());
   };

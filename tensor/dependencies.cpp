@@ -61,6 +61,7 @@ void Dependencies::add_requires_grad(const Tensor& x) {
 
 void Dependencies::add_gradient(const Tensor& leaf, GradientUse use) {
   if (made(leaf)) return;
+  if (use != GradientUse::given) take_back_given(leaf);
   auto found = std::find_if(gradients_.begin(), gradients_.end(),
                             [&](const LeafGradient& g) { return g.leaf.get().is_same(leaf); });
   if (found == gradients_.end()) {
@@ -88,6 +89,10 @@ void Dependencies::note_given(const Tensor& leaf, std::size_t calls) {
   } else {
     known->calls = calls;
   }
+}
+
+void Dependencies::take_back_given(const Tensor& leaf) {
+  std::erase_if(given_, [&](const Given& given) { return given.leaf == leaf.id(); });
 }
 
 // The first value that the step saw counts: the step may have changed the value since.

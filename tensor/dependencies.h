@@ -99,7 +99,8 @@ class Dependencies {
   std::string broken() const;
   void before_replay() const;
   void after_replay() const;
-  /// A leaf whose gradient is complete after so many calls of the recording.
+  /// A leaf whose gradient is complete after so many calls of the recording: nothing is added to it later, and nobody
+  /// asks for it.
   struct Given {
     const void* leaf;  ///< Tensor::id()
     std::size_t calls;
@@ -155,6 +156,7 @@ class Dependencies {
     }
     return word;
   }
+  void take_back_given(const Tensor& leaf);
   void add_word(const Word& word, const std::shared_ptr<const void>& owner);
   void add_result(const Result& result, const std::shared_ptr<const void>& owner);
   void own(const std::shared_ptr<const void>& owner);

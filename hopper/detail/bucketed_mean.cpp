@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "kernels/threads.h"
+
 namespace hop::hopper {
 namespace {
 
@@ -13,11 +15,19 @@ Tensor part_of(const Tensor& block, std::size_t begin, std::size_t end) {
                            std::make_shared<Tensor>(block));
 }
 
+constexpr std::uint64_t kLeastBytes = std::uint64_t{1} << 20, kMostBuckets = 8;
+
 }  // namespace
+
+std::size_t bucket_bytes_of(std::uint64_t all) { return std::max(kLeastBytes, all / kMostBuckets); }
+std::size_t bucket_count(std::uint64_t all) {
+  const std::size_t bytes = bucket_bytes_of(all);
+  return std::max<std::size_t>(1, (all + bytes - 1) / bytes);
+}
 
 BucketedMean::BucketedMean(const Tensor& gradients, const std::vector<GradientPlace>& places,
                            const std::vector<Tensor>& firsts, const Group& group, std::size_t bucket_bytes)
-    : gradients_(gradients), group_(group) {
+    : gradients_(gradients), group_(group), threads_(kernels::compute_threads()) {
   for (std::size_t r = 0; r < group_.owners.size(); ++r) {
     if (group_.owns(r)) own_.push_back(r);
   }
@@ -29,6 +39,7 @@ BucketedMean::BucketedMean(const Tensor& gradients, const std::vector<GradientPl
     if (i != 0 && (end - begin) * sizeof(float) < bucket_bytes) continue;
     const std::vector<Tensor> firsts_here = i == 0 ? firsts : std::vector<Tensor>();
     buckets_.push_back({GroupMean({part_of(gradients, begin, end)}, firsts_here, group_), parameters});
+    buckets_.back().mean.allow(static_cast<std::uint64_t>(gradients.numel()) * sizeof(float));  // as of one exchange
     parameters = 0;
     end = begin;
   }
@@ -67,7 +78,7 @@ void BucketedMean::on_gradient(const void* leaf, bool is_lost) {
   if (found == bucket_of_.end() || --buckets_[found->second].missing > 0) return;
   std::size_t complete = 0;
   while (complete + 1 < buckets_.size() && buckets_[complete].missing == 0) ++complete;
-  release(complete, is_lost);
+  early_ += release(complete, is_lost);
 }
 
 void BucketedMean::add() {
@@ -90,29 +101,33 @@ bool BucketedMean::finish(bool is_lost) {
 
 // ---- the exchange
 
-void BucketedMean::release(std::size_t buckets, bool is_lost) {
+std::size_t BucketedMean::release(std::size_t buckets, bool is_lost) {
   const std::scoped_lock lock(mutex_);
-  if (buckets <= released_) return;
-  released_ = buckets;
+  if (buckets <= released_) return 0;
   is_lost_ = is_lost;
   changed_.notify_all();
+  return buckets - std::exchange(released_, buckets);
 }
 
-bool BucketedMean::exchange(GroupMean& mean, bool is_lost) const {
+bool BucketedMean::exchange(std::size_t bucket, bool is_lost) {
+  GroupMean& mean = buckets_[bucket].mean;
   if (last_ != own_.size()) mean.add();
   for (std::size_t i = 0; i < after_last_; ++i) mean.skip();
-  return mean.finish(is_lost);
+  const bool is_lost_anywhere = mean.finish(is_lost);
+  if (bucket + 1 < buckets_.size()) buckets_[bucket + 1].mean.expect();
+  return is_lost_anywhere;
 }
 
 void BucketedMean::work(const std::stop_token& stop) {
+  kernels::set_compute_threads(threads_);
   std::unique_lock lock(mutex_);
   while (changed_.wait(lock, stop, [this] { return exchanged_ < released_; })) {
-    GroupMean& mean = buckets_[exchanged_].mean;
+    const std::size_t bucket = exchanged_;
     bool is_lost = is_lost_;
     lock.unlock();
     std::exception_ptr error;
     try {
-      is_lost = exchange(mean, is_lost);
+      is_lost = exchange(bucket, is_lost);
     } catch (...) {
       error = std::current_exception();
     }

@@ -19,9 +19,11 @@
 
 namespace hop::hopper {
 
-/// A bucket has about so many bytes of gradients: at 1 Gbit/s it is on its way for 8 ms, and one exchange more costs
-/// about 0.1 ms.
-inline constexpr std::size_t kBucketBytes = std::size_t{1} << 20;
+/// How many bytes of gradients a bucket has at least: 1 MiB, which is on its way for 8 ms at 1 Gbit/s, and an eighth of
+/// all, because each bucket waits for the latency of the network.
+std::size_t bucket_bytes_of(std::uint64_t all);
+/// How many buckets that makes, where parameters are small.
+std::size_t bucket_count(std::uint64_t all);
 
 /// Where the gradient of a parameter lies in the block of all gradients.
 struct GradientPlace {
@@ -29,12 +31,13 @@ struct GradientPlace {
   std::size_t offset;  ///< in elements
 };
 
-/// GroupMean over one block of f32 gradients on the CPU, with the same bits, in buckets. A bucket is a row of
-/// neighbouring parameters. Backward reaches the last layers first, so the last parameters are in the first bucket.
+/// GroupMean over one block of f32 gradients on the CPU, with the same bits, in buckets. A bucket is a row of whole
+/// parameters. Backward reaches the last layers first, so the last parameters are in the first bucket.
 /// When all gradients of a bucket are there, a thread exchanges it, one bucket after the other, while the caller
 /// computes the gradients of the next ones. (DistributedDataParallel does the same.) All members have the same buckets.
 ///
 ///   mean.begin(shares);
+///   mean.expect();
 ///   for (each own replica) {
 ///     ...            // backward; if mean.is_at_last(): mean.on_gradient(leaf, is_lost) for each gradient that is there
 ///     mean.add();    // or mean.skip(), for a replica that has no rows
@@ -44,13 +47,15 @@ class BucketedMean {
  public:
   /// `places`: by offset. `firsts`: as GroupMean, exchanged with the last bucket.
   BucketedMean(const Tensor& gradients, const std::vector<GradientPlace>& places, const std::vector<Tensor>& firsts,
-               const Group& group, std::size_t bucket_bytes = kBucketBytes);
+               const Group& group, std::size_t bucket_bytes);
   BucketedMean(const BucketedMean&) = delete;
   BucketedMean& operator=(const BucketedMean&) = delete;
   /// If a step was not finished, gives the group up, because the other members wait for the rest.
   ~BucketedMean();
 
   std::size_t buckets() const { return buckets_.size(); }
+  /// How many were ready for their exchange before finish(), in all steps so far.
+  std::uint64_t early() const { return early_; }
   /// How many of them have been exchanged in this step. Any thread.
   std::size_t exchanged() const {
     const std::scoped_lock lock(mutex_);
@@ -59,6 +64,8 @@ class BucketedMean {
 
   /// As GroupMean::begin.
   void begin(const std::vector<std::optional<double>>& shares);
+  /// As GroupMean::expect.
+  void expect() { buckets_.front().mean.expect(); }
   /// Whether the next own replica is the last one that has rows: whose gradients complete a bucket.
   bool is_at_last() const { return next_ == last_; }
   /// Of the last one: the gradient of this parameter is complete. `is_lost`: whether an own replica has lost its loss.
@@ -75,8 +82,8 @@ class BucketedMean {
     std::size_t missing = 0;     // of them, in this step
   };
   void for_each(const std::function<void(GroupMean&)>& f);
-  void release(std::size_t buckets, bool is_lost);
-  bool exchange(GroupMean& mean, bool is_lost) const;
+  std::size_t release(std::size_t buckets, bool is_lost);
+  bool exchange(std::size_t bucket, bool is_lost);
   void work(const std::stop_token& stop);
 
   const Tensor gradients_;
@@ -85,6 +92,8 @@ class BucketedMean {
   std::unordered_map<const void*, std::size_t> bucket_of_;  // by leaf
   std::vector<std::size_t> own_;                            // the own replicas
   std::size_t next_ = 0, last_ = 0;                         // in own_; last_ is its size if none has rows
+  std::uint64_t early_ = 0;
+  const int threads_;           // of the caller's kernels
   std::size_t after_last_ = 0;  // own replicas without rows after the last one that has some
 
   mutable std::mutex mutex_;

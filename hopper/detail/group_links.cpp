@@ -126,33 +126,44 @@ void GroupLinks::check() const {
   if (!error_.empty()) throw MemberLost("[group] " + error_);
 }
 
+// The caller holds mutex_.
+void GroupLinks::begin_to_receive(const std::shared_ptr<GroupRound>& round) {
+  ++round_;
+  if (!error_.empty()) return;
+  for (std::uint32_t rank = 0; rank < members(); ++rank) {
+    if (rank == rank_ || round->in[rank].empty()) continue;  // nothing is no message
+    is_awaited_[rank] = true;
+    ++parts_;
+    net::asio::co_spawn(network_, receive_from(shared_from_this(), rank, round, round_), net::asio::detached);
+  }
+}
+
+void GroupLinks::expect(const std::shared_ptr<GroupRound>& round) {
+  const Lock lock(mutex_);
+  expected_ = round;
+  begin_to_receive(round);
+}
+
 void GroupLinks::swap(const std::shared_ptr<GroupRound>& round) {
   Lock lock(mutex_);
-  const std::uint64_t number = ++round_;
+  if (std::exchange(expected_, nullptr) != round) begin_to_receive(round);
   const auto size_of_all = [](const std::vector<AlignedBuffer>& buffers) {
     std::uint64_t bytes = 0;
     for (const AlignedBuffer& buffer : buffers) bytes += buffer.size();
     return bytes;
   };
   const std::uint64_t bytes = std::max(size_of_all(round->in), size_of_all(round->out));  // a server's differ
-  if (error_.empty()) {
-    for (std::uint32_t rank = 0; rank < members(); ++rank) {
-      if (rank == rank_) continue;
-      const bool sends = !round->out[rank].empty(), takes = !round->in[rank].empty();  // nothing is no message
-      is_sending_[rank] = sends;
-      is_awaited_[rank] = takes;
-      parts_ += (sends ? 1U : 0U) + (takes ? 1U : 0U);
-      if (sends) net::asio::co_spawn(network_, send_to(shared_from_this(), rank, round, number), net::asio::detached);
-      if (takes) {
-        net::asio::co_spawn(network_, receive_from(shared_from_this(), rank, round, number), net::asio::detached);
-      }
-    }
+  for (std::uint32_t rank = 0; rank < members() && error_.empty(); ++rank) {
+    if (rank == rank_ || round->out[rank].empty()) continue;
+    is_sending_[rank] = true;
+    ++parts_;
+    net::asio::co_spawn(network_, send_to(shared_from_this(), rank, round, round_), net::asio::detached);
   }
-  wait(lock, "answer in round " + std::to_string(number), patience_for(*round, bytes));
+  wait(lock, "answer in round " + std::to_string(round_), patience_for(*round, bytes));
 }
 
 net::Patience GroupLinks::patience_for(const GroupRound& round, std::uint64_t bytes) const {
-  return round.follows_work ? net::Patience() : patience_with(bytes);
+  return round.follows_work ? net::Patience() : patience_with(bytes + round.allowance);
 }
 
 net::Patience GroupLinks::patience_with(std::uint64_t bytes) const {
@@ -177,7 +188,7 @@ net::Awaitable<void> GroupLinks::receive_from(std::shared_ptr<GroupLinks> self, 
   try {
     AlignedBuffer& bytes = round->in[rank];
     const Connection link = self->links_[rank];
-    const auto head = co_await receive<message::Round>(link, self->patience_for(*round, bytes.size()));
+    const auto head = co_await receive<message::Round>(link, net::Patience());  // swap() limits the wait
     if (head.number != number || head.payload_bytes != bytes.size()) {
       throw NetError("expected round " + std::to_string(number) + " with " + std::to_string(bytes.size()) +
                      " bytes from worker " + std::to_string(self->workers_[rank].value) + ", got round " +

@@ -51,6 +51,7 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   std::uint32_t members() const override { return static_cast<std::uint32_t>(workers_.size()); }
   /// Waits until all members are connected. They may fetch a state of so many bytes before. Throws as swap().
   void meet(std::uint64_t state_bytes);
+  void expect(const std::shared_ptr<GroupRound>& round) override;
   /// Throws MemberLost; TrainingStopped if the life of the worker ends.
   void swap(const std::shared_ptr<GroupRound>& round) override;
   void check() const override;
@@ -65,6 +66,7 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
                                       std::shared_ptr<GroupRound> round, std::uint64_t number);
   static net::Awaitable<void> receive_from(std::shared_ptr<GroupLinks> self, std::uint32_t rank,
                                            std::shared_ptr<GroupRound> round, std::uint64_t number);
+  void begin_to_receive(const std::shared_ptr<GroupRound>& round);
   static net::Awaitable<void> say_goodbye(Connection connection, std::uint64_t number);
   void end_part(std::uint32_t rank, bool has_received);
   void wait(Lock& lock, const std::string& what, net::Patience patience);
@@ -80,11 +82,12 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::vector<Connection> links_;  // by rank; the own one stays null
-  std::vector<bool> is_awaited_;   // by rank: its connection, or its bytes of this round
-  std::vector<bool> is_sending_;   // by rank: it has not taken the own bytes of this round
-  std::uint32_t parts_ = 0;        // of the round: sends and receives that have not ended
-  std::uint64_t round_ = 0;        // the number of the next one
+  std::vector<Connection> links_;         // by rank; the own one stays null
+  std::vector<bool> is_awaited_;          // by rank: its connection, or its bytes of this round
+  std::vector<bool> is_sending_;          // by rank: it has not taken the own bytes of this round
+  std::uint32_t parts_ = 0;               // of the round: sends and receives that have not ended
+  std::uint64_t round_ = 0;               // the number of the last one
+  std::shared_ptr<GroupRound> expected_;  // the next one, if it comes in already
   bool is_waiting_ = false;
   std::string error_;
 };

@@ -40,8 +40,8 @@ void ReplicaMean::join(const Group& group, const std::vector<GradientPlace>& pla
   const Tensor& block = values_.front();
   if (sums_ == DType::f32) by_members_ = member_mean(block, first_.tensors(), group);
   if (by_members_ || group.wire == nullptr) return;
-  if (places.size() > 1 && block.device().is_cpu() && bytes() > kBucketBytes) {
-    buckets_.emplace(block, places, first_.tensors(), group);
+  if (places.size() > 1 && block.device().is_cpu() && bucket_count(bytes()) > 1) {
+    buckets_.emplace(block, places, first_.tensors(), group, bucket_bytes_of(bytes()));
   } else {
     together_.emplace(values_, first_.tensors(), group, sums_);
   }
@@ -56,6 +56,11 @@ void ReplicaMean::begin(const std::vector<std::optional<double>>& shares) {
   }
   if (buckets_) return buckets_->begin(shares);
   together_ ? together_->begin(shares) : alone_.begin();
+}
+
+void ReplicaMean::expect() {
+  if (buckets_) return buckets_->expect();
+  if (together_ && !by_members_) together_->expect();
 }
 
 void ReplicaMean::add(double share) {

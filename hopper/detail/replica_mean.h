@@ -46,10 +46,14 @@ class ReplicaMean {
   void leave() { buckets_.reset(); }
   /// As GroupMean::begin.
   void begin(const std::vector<std::optional<double>>& shares);
+  /// As GroupMean::expect.
+  void expect();
   /// Whether on_gradient() is wanted of the next own replica.
   bool takes_gradients() const { return buckets_ && buckets_->is_at_last(); }
   /// As BucketedMean::on_gradient.
   void on_gradient(const void* leaf, bool is_lost) { buckets_->on_gradient(leaf, is_lost); }
+  /// As BucketedMean::early.
+  std::uint64_t early() const { return buckets_ ? buckets_->early() : 0; }
   /// The values are those of the next own replica, which counts `share`.
   void add(double share);
   /// The next own replica has no rows.

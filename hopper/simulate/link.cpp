@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "hopper/detail/bucketed_mean.h"
 #include "hopper/strategy/data_parallel.h"
 
 namespace hop::hopper::simulate {
@@ -13,12 +14,16 @@ struct Path {
   double links = 1;     // the busiest link takes the time of all bytes, divided by this
 };
 
-Path path_of(const DataParallel& strategy, const Sharing& sharing) {
-  const double members = sharing.members;
+// `bytes`: of one exchange in all.
+Path path_of(const DataParallel& strategy, const Sharing& sharing, double bytes) {
+  const double members = sharing.members, servers = sharing.servers;
   switch (sharing.exchange) {
-    case ReduceExchange::Direct:
+    case ReduceExchange::Direct: {
       // Before an average the members tell each other that they are there.
-      return {strategy.replicas() == Replicas::ShareWeights ? 3.0 : 2.0, static_cast<double>(sharing.servers)};
+      if (strategy.replicas() == Replicas::ShareWeights) return {3, servers};
+      const auto gradients = static_cast<std::uint64_t>(bytes / (2 * (members - 1)));
+      return {(members == 2 && servers == 2 ? 1.0 : 2.0) * static_cast<double>(bucket_count(gradients)), servers};
+    }
     case ReduceExchange::Ring:
       return {2 * (members - 1), members};
     case ReduceExchange::HalvingDoubling:
@@ -38,7 +43,7 @@ Path path_of(const DataParallel& strategy, const Sharing& sharing) {
 double exchange_seconds(const DataParallel& strategy, const Sharing& sharing, std::uint64_t bytes, double rounds,
                         const Link& link) {
   if (bytes == 0) return 0;
-  const Path path = path_of(strategy, sharing);
+  const Path path = path_of(strategy, sharing, static_cast<double>(bytes) / rounds);
   return static_cast<double>(bytes) / path.links / link.bytes_per_second +
          path.messages * link.latency_seconds * rounds;
 }

@@ -43,6 +43,10 @@ class GroupMean {
 
   /// `shares`: how much each replica of the group counts in this round; nothing for one without rows. One has rows.
   void begin(std::vector<std::optional<double>> shares);
+  /// Between begin() and finish(), if the members exchange nothing else before: as GroupWire::expect.
+  void expect() { group_.wire->expect(reduce_); }
+  /// GroupRound::allowance of finish().
+  void allow(std::uint64_t bytes) { reduce_->allowance = bytes; }
   /// The values are those of the next own replica, which has rows.
   void add();
   /// The next own replica has no rows.

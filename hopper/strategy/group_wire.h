@@ -23,6 +23,8 @@ struct GroupRound {
   /// Before this round members may compute for hours, some longer than others: no limit of time holds for the wait.
   /// Only for a few bytes: a connection has to take them while its other end does not listen yet.
   bool follows_work = false;
+  /// So many bytes more count for the limit of time.
+  std::uint64_t allowance = 0;
 };
 
 /// One member's connections to the others of its group. All members call swap() equally often, with sizes that fit:
@@ -32,6 +34,10 @@ class GroupWire {
   virtual ~GroupWire() = default;
   virtual std::uint32_t rank() const = 0;
   virtual std::uint32_t members() const = 0;
+  /// The next call of swap() will be that of this round: what comes from the others goes to `in` from now on, while this
+  /// member still computes. Otherwise a quick member's bytes fill the connection and stand still, which looks like a
+  /// broken one. No limit of time holds before swap().
+  virtual void expect(const std::shared_ptr<GroupRound>&) {}
   /// Sends all of `out` and fills all of `in`. Waits for those members from which something comes. Throws MemberLost if
   /// one cannot be reached or does not answer in time; the group is of no use then.
   virtual void swap(const std::shared_ptr<GroupRound>& round) = 0;

@@ -142,9 +142,10 @@ const float* MemberMean::read(const AlignedBuffer& from, const Message& message)
 }
 
 void MemberMean::bring_values() const {
-  const Tensor host = Tensor::empty(values_.shape(), DType::f32);
+  const bool is_here = values_.device().is_cpu() && values_.is_contiguous();
+  const Tensor host = is_here ? values_ : Tensor::empty(values_.shape(), DType::f32);
   if (!sum_.empty()) std::memcpy(host.data<float>(), sum_.data(), sum_.size() * sizeof(float));
-  kernels::copy_(values_, kernels::to_device(host, values_.device()));
+  is_here ? values_.bump_version() : kernels::copy_(values_, kernels::to_device(host, values_.device()));
 }
 
 }  // namespace hop::hopper

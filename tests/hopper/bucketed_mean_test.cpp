@@ -87,6 +87,7 @@ TEST(BucketedMean, HasTheBitsOfOneWorkerWhateverTheBuckets) {
             const auto first = static_cast<std::size_t>(
                 std::ranges::find_if(shares, [](const auto& share) { return share.has_value(); }) - shares.begin());
             mean.begin(shares);
+            mean.expect();
             for (std::size_t r = 0; r < replicas; ++r) {
               if (!group.owns(r)) continue;
               if (!shares[r]) {
@@ -168,8 +169,8 @@ TEST(BucketedMean, AMemberThatBreaksAStepOffEndsTheGroup) {
 
 class LargeGradients : public ReplicaTrainer {};
 
-// The trainer of a member tells its gradients in each replay: beyond the first step of each size, what is exchanged
-// early is most of the block.
+// The trainer of a member tells its gradients in each replay: all steps but the first one of each size of a batch begin
+// to exchange before backward is over.
 TEST_F(LargeGradients, OfAGroupHaveTheBitsOfOneTrainer) {
   for (const std::uint32_t members : {2U, 3U}) {
     SCOPED_TRACE(members);
@@ -188,6 +189,7 @@ TEST_F(LargeGradients, OfAGroupHaveTheBitsOfOneTrainer) {
             group);
       }
       EXPECT_EQ(state_of(trainer), state_of(expected));
+      EXPECT_GE(trainer.early_exchanges(), 6U) << "of twelve steps in two epochs";
     });
   }
 }

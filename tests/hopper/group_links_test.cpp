@@ -116,6 +116,24 @@ TEST_F(TwoMembers, WaitForNobodyWhoHasNothingToSay) {
   EXPECT_EQ(links_[0]->payload_sent(), 7U);
 }
 
+// More than fits into a connection: it goes only because the other end takes it.
+TEST_F(TwoMembers, WhatIsExpectedComesInWhileItsReceiverComputes) {
+  begin();
+  connect();
+  constexpr std::size_t kBytes = std::size_t{8} << 20;
+  for (int k = 0; k < 3; ++k) {
+    const auto here = std::make_shared<GroupRound>(2), there = std::make_shared<GroupRound>(2);
+    there->out[0] = AlignedBuffer(kBytes);
+    std::memset(there->out[0].data(), 5 + k, kBytes);
+    here->in[1] = AlignedBuffer(kBytes);
+    links_[0]->expect(here);
+    links_[1]->swap(there);
+    EXPECT_EQ(links_[0]->waits(), "") << "nobody waits before swap()";
+    links_[0]->swap(here);
+    EXPECT_EQ(std::as_const(here->in[1]).data()[kBytes - 1], std::byte(5 + k));
+  }
+}
+
 TEST_F(TwoMembers, WhoIsGoneIsNoticedByTheOther) {
   begin();
   connect();

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <optional>
 #include <utility>
@@ -126,6 +127,45 @@ TEST(GroupMean, HasTheBitsOfOneWorkerForAnyNumberOfServers) {
       }
     }
   }
+}
+
+// Two members with a sum each need one round; a server, or a member with two sums, needs the reduce-scatter.
+TEST(GroupMean, OfTwoMembersWithASumEachIsOneRound) {
+  const auto rounds_of = [](std::uint32_t replicas, std::uint32_t servers) {
+    std::atomic<int> rounds = 0;
+    run_group(replicas, 2, [&](const Group& group) {
+      CountingWire wire(*group.wire);
+      Group counted = group;
+      counted.wire = &wire;
+      counted.servers = servers;
+      const Step step = draw(replicas, 40, 3);
+      const Tensor first = kernels::zeros({24}), second = kernels::zeros({2, 8});
+      GroupMean mean({first, second}, {}, counted);
+      mean.begin(step.shares);
+      for (std::size_t r = 0; r < replicas; ++r) {
+        if (!group.owns(r)) continue;
+        if (!step.shares[r]) {
+          mean.skip();
+          continue;
+        }
+        std::copy_n(step.values[r].begin(), 24, first.data<float>());
+        std::copy_n(step.values[r].begin() + 24, 16, second.data<float>());
+        mean.add();
+      }
+      EXPECT_EQ(mean.finish(wire.rank() == 1), true);
+      std::vector<float> all = values_of(first);
+      const std::vector<float> rest = values_of(second);
+      all.insert(all.end(), rest.begin(), rest.end());
+      EXPECT_EQ(all, of_one_worker(step, DType::f32));
+      rounds = wire.rounds();
+    });
+    return rounds.load();
+  };
+  EXPECT_EQ(rounds_of(2, 0), 1);
+  EXPECT_EQ(rounds_of(4, 0), 1);
+  EXPECT_EQ(rounds_of(2, 2), 2);
+  EXPECT_EQ(rounds_of(2, 1), 2);
+  EXPECT_EQ(rounds_of(6, 0), 2);
 }
 
 // Sums in f64 have other bits than those in f32. Otherwise the test above could not tell them apart.

@@ -192,23 +192,6 @@ TEST(HalvingDoublingMean, LetsTheMemberIntoWhichAnotherIsFoldedSendMost) {
   EXPECT_EQ(sent_in_a_step(3, 0), expected);
 }
 
-class CountingWire final : public GroupWire {
- public:
-  explicit CountingWire(GroupWire& wire) : wire_(wire) {}
-  std::uint32_t rank() const override { return wire_.rank(); }
-  std::uint32_t members() const override { return wire_.members(); }
-  void swap(const std::shared_ptr<GroupRound>& round) override {
-    ++rounds_;
-    wire_.swap(round);
-  }
-  void check() const override { wire_.check(); }
-  double rounds() const { return rounds_; }
-
- private:
-  GroupWire& wire_;
-  int rounds_ = 0;
-};
-
 TEST(HalvingDoublingMean, WaitsForAsManyMessagesAsTheSimulatorSays) {
   const std::map<std::uint32_t, double> expected = {{2, 2}, {3, 4}, {4, 4}, {5, 6}, {7, 6}, {8, 6}, {9, 8}};
   const auto strategy = std::dynamic_pointer_cast<const DataParallel>(allreduce());

@@ -83,6 +83,25 @@ class LocalWire final : public GroupWire {
   std::uint64_t number_ = 0;
 };
 
+/// Counts the rounds of a member.
+class CountingWire final : public GroupWire {
+ public:
+  explicit CountingWire(GroupWire& wire) : wire_(wire) {}
+  std::uint32_t rank() const override { return wire_.rank(); }
+  std::uint32_t members() const override { return wire_.members(); }
+  void swap(const std::shared_ptr<GroupRound>& round) override {
+    ++rounds_;
+    wire_.swap(round);
+  }
+  void fail(const std::string& why) override { wire_.fail(why); }
+  void check() const override { wire_.check(); }
+  int rounds() const { return rounds_; }
+
+ private:
+  GroupWire& wire_;
+  int rounds_ = 0;
+};
+
 /// The rank that owns each of so many replicas, as Spread::owner.
 inline std::vector<std::uint32_t> owners_of(std::uint32_t replicas, std::uint32_t members) {
   std::vector<std::uint32_t> owners;

@@ -94,6 +94,29 @@ TEST(CapturedTraining, TellsInAReplayWhichGradientsAreComplete) {
   }
 }
 
+// A hook of an early layer reads the gradient of a late one, which must not change until then.
+TEST(CapturedTraining, TellsNoGradientThatTheWorkStillReads) {
+  Sequential net{Linear(4, 4), Tanh(), Linear(4, 3)};
+  init_parameters(net, 7);
+  const std::vector<NamedTensor> leaves = net.named_parameters();
+  optim::SGD optimizer(leaves, optim::SGDOptions{.lr = 0});
+  const Tensor late = leaves[2].tensor, x = Tensor::empty({5, 4}, DType::f32);
+  kernels::fill_(x, 0.5);
+  HookHandle hook = register_hook(leaves[0].tensor, [&](const Tensor& g) { return add(g, sum(late.grad())); });
+  const auto told_of = [&] {
+    std::vector<const void*> told;
+    const Recording recording = capture([&] {
+      optimizer.zero_grad();
+      backward(sum(square(net(x))));
+    });
+    EXPECT_TRUE(recording.try_replay([&](const void* leaf) { told.push_back(leaf); }));
+    return told;
+  };
+  EXPECT_THAT(told_of(), ::testing::Not(::testing::Contains(late.id())));
+  hook.remove();
+  EXPECT_THAT(told_of(), ::testing::Contains(late.id()));
+}
+
 TEST(CapturedTraining, GivesTheBitsOfEagerTraining) {
   for (const bool adam : {false, true}) {
     Trainee eager(adam), captured(adam);
