@@ -6,11 +6,9 @@
 #include <cmath>
 #include <set>
 
-#include "autograd/grad_mode.h"
 #include "base/error.h"
 #include "base/words.h"
 #include "hopper/strategy/data_parallel.h"
-#include "kernels/copy.h"
 #include "nn/families.h"
 #include "nn/model.h"
 #include "nn/optim/by_name.h"
@@ -64,13 +62,6 @@ nn::ConfigText to_config_text(const Config& config) {
     text.emplace(name, word != nullptr ? *word : to_text(value));
   }
   return text;
-}
-
-// The partitions of a unit, of which the last one of an epoch may have fewer. Of our strategies they do not depend on
-// the workers.
-std::int64_t passes_of_a_unit(const Experiment& experiment, const data::Dataset& dataset) {
-  const auto passes = strategy_of(experiment)->passes({dataset.partition_count(), 1}, PartitionId(0));
-  return static_cast<std::int64_t>(passes.size());
 }
 
 // By how much replicas multiply the learning rate.
@@ -247,6 +238,24 @@ Replicas replicas_of(const Experiment& experiment) {
   return strategy.is_missing() ? Replicas::None : strategy_of(experiment)->replicas();
 }
 
+// Of our strategies they do not depend on the workers.
+std::int64_t passes_of_a_unit(const Experiment& experiment, const data::Dataset& dataset) {
+  const auto passes = strategy_of(experiment)->passes({dataset.partition_count(), 1}, PartitionId(0));
+  return static_cast<std::int64_t>(passes.size());
+}
+
+bool synchronises_batchnorm(const Experiment& experiment) {
+  const BatchNormStatistics statistics = experiment.run.replicas.batchnorm.value_or(BatchNormStatistics::Replica);
+  if (statistics == BatchNormStatistics::Replica || is_auto(experiment.run.strategy)) return false;
+  return replicas_of(experiment) == Replicas::ShareGradients;
+}
+
+void refuse_synchronised_on(const std::string& where, const std::string& device) {
+  throw ConfigError(
+      where + ": expected device = \"cpu\" with \"synchronised\", whose replicas meet in the middle of a step, got " +
+      device + "; write device = \"cpu\", or batchnorm = \"replica\"");
+}
+
 std::uint32_t staleness_of(const Experiment& experiment) {
   const auto strategy = strategy_of(experiment);
   const auto* replicated = dynamic_cast<const DataParallel*>(strategy.get());
@@ -308,30 +317,6 @@ std::int64_t steps_per_epoch(const Experiment& experiment, const Config& config,
     all += most;
   }
   return all;
-}
-
-// Runs the model instead of inspecting it, because users' modules may need two rows for reasons of their own.
-void check_last_batches(nn::Module& module, std::int64_t batch, const data::Dataset& dataset) {
-  const std::vector<data::PartitionEntry>& partitions = dataset.manifest().partitions;
-  const auto found = std::find_if(partitions.begin(), partitions.end(),
-                                  [batch](const auto& p) { return p.rows > 0 && (p.rows - 1) % batch == 0; });
-  if (found == partitions.end()) return;
-  Shape one_row = {1};
-  for (const std::int64_t size : dataset.feature_shape()) one_row.push_back(size);
-  module.train();
-  const NoGradGuard no_grad;
-  std::vector<std::pair<Tensor, Tensor>> buffers;  // each with its values, because running statistics change
-  for (const nn::NamedTensor& buffer : module.named_buffers())
-    buffers.emplace_back(buffer.tensor, kernels::clone(buffer.tensor));
-  try {
-    module(kernels::zeros(one_row, DType::f32));
-    for (const auto& [buffer, values] : buffers) kernels::copy_(buffer, values);
-  } catch (const ShapeError& error) {
-    throw ConfigError("[search.space] batch_size: " + std::to_string(batch) +
-                      " leaves a last batch of one row, which the model cannot be trained with (partition " +
-                      std::to_string(found - partitions.begin()) + " has " + std::to_string(found->rows) +
-                      " rows): " + error.what());
-  }
 }
 
 std::string architecture_key(const Experiment& experiment, ModelId model, const Config& config) {

@@ -89,8 +89,15 @@ bool measures(const ModelOptions& model, std::string_view name);
 /// How the strategy of the experiment lets replicas of a model share; None also where a strategy of the application is
 /// missing.
 Replicas replicas_of(const Experiment& experiment);
+/// The partitions of a unit, of which the last one of an epoch may have fewer.
+std::int64_t passes_of_a_unit(const Experiment& experiment, const data::Dataset& dataset);
 /// After how many more steps the strategy of the experiment applies gradients. 0: at once.
 std::uint32_t staleness_of(const Experiment& experiment);
+/// Whether BatchNorm layers normalise with the statistics of all replicas of a step. False also where the run chooses
+/// its strategy, or where a strategy of the application is missing.
+bool synchronises_batchnorm(const Experiment& experiment);
+/// Throws ConfigError, which begins with `where`: synchronised BatchNorm layers need the CPU.
+[[noreturn]] void refuse_synchronised_on(const std::string& where, const std::string& device);
 
 /// The learning rate by optimizer step, over all epochs of the experiment. It starts from lr of the configuration.
 /// Without lr, and for an optimizer of the application, it starts from the rate that the optimizer was made with
@@ -114,11 +121,12 @@ std::int64_t steps_per_epoch(const Experiment& experiment, const Config& config,
 /// 0.
 double clip_grad_norm(const Config& config);
 
-/// With batches of `batch` rows, the last batch of a partition may have one row. Throws ConfigError if one has and
-/// `module` cannot be trained with one row: a batch normalisation would divide by the variance of a single value. The
-/// check is a forward pass of the module (on the CPU, with a random key), which leaves parameters and buffers as they
-/// were.
-void check_last_batches(nn::Module& module, std::int64_t batch, const data::Dataset& dataset);
+/// The last batch of a partition may have one row. Throws ConfigError if one has and `module` cannot be trained with
+/// one row: a batch normalisation would divide by the variance of a single value. (If it is synchronised, it may have
+/// one row where another replica has rows in the same step.) The check is a forward pass of the module (on the CPU,
+/// with a random key), which leaves parameters and buffers as they were.
+void check_last_batches(nn::Module& module, const Experiment& experiment, const Config& config,
+                        const data::Dataset& dataset);
 
 /// Models with equal keys can be trained in one trainer, one after the other. The key is everything but the learning
 /// rate and its schedule, which are read when a step runs. (Whether there is an lr is part of it: without one the

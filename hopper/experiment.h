@@ -110,6 +110,11 @@ enum class BatchRows : std::uint8_t {
 };
 /// By how much replicas multiply the learning rate: by 1, by the number of partitions, or by its square root.
 enum class LrScale : std::uint8_t { None, Linear, Sqrt };
+/// Whose rows normalise those of a replica in BatchNorm layers, where replicas share gradients.
+enum class BatchNormStatistics : std::uint8_t {
+  Replica,       ///< its own ones
+  Synchronised,  ///< those of all replicas of the step, as torch.nn.SyncBatchNorm; on the CPU
+};
 /// What becomes of the optimizer's slots (momentum, moments) when weights are averaged.
 enum class AverageState : std::uint8_t {
   Average,  ///< they are averaged, too
@@ -119,9 +124,10 @@ enum class AverageState : std::uint8_t {
 
 /// For strategies with replicas (Strategy::replicas); others do not read them. What is empty was not said.
 struct ReplicaOptions {
-  std::optional<BatchRows> batch{};      ///< empty: PerReplica
-  std::optional<LrScale> lr_scale{};     ///< empty: None
-  std::optional<std::uint32_t> group{};  ///< with "hopping": partitions that train a model together; empty: 1
+  std::optional<BatchRows> batch{};                ///< empty: PerReplica
+  std::optional<LrScale> lr_scale{};               ///< empty: None
+  std::optional<BatchNormStatistics> batchnorm{};  ///< empty: Replica
+  std::optional<std::uint32_t> group{};            ///< with "hopping": partitions that train a model together; empty: 1
   /// How groups share gradients; empty: Direct. With others the bits depend on the number of workers.
   std::optional<ReduceExchange> reduce_exchange{};
   std::optional<std::uint32_t> servers{};        ///< of a parameter server, from 1; empty: one

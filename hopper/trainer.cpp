@@ -3,16 +3,19 @@
 #include <algorithm>
 #include <limits>
 
+#include "autograd/elementwise.h"
 #include "autograd/graph.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "hopper/detail/metric_sums.h"
 #include "hopper/detail/pace.h"
+#include "hopper/detail/replica_module.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "kernels/optimizer.h"
 #include "kernels/precision.h"
 #include "kernels/reduce.h"
+#include "nn/detail/replica_statistics.h"
 #include "nn/init.h"
 
 namespace hop::hopper {
@@ -92,6 +95,7 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
   if (mixup_) mixup_->set_random_source(state_->counters_tensor(), optimizer_->step_tensor());
   optimizer_->stop_when(meter_.as_strided({}, {}, 1));
   if (replicas_ != Replicas::None) check_sharing();
+  if (synchronises()) check_synchronised();
 }
 
 std::unique_ptr<data::Batches> Trainer::make_batches(std::int64_t rows) const {
@@ -115,7 +119,7 @@ void Trainer::initialize() {
   Updates updates = make_updates(experiment_, config_, *module);
   nn::StateBlock state(*module, updates.optimizer.get());
   module->set_random_key(0);
-  check_last_batches(*module, batch_rows(experiment_, config_, dataset_), dataset_);
+  check_last_batches(*module, experiment_, config_, dataset_);
   nn::init_parameters(*module, hash64(experiment_.seed, "init", {model_.value}));
   if (updates.average) updates.average->reset();
   state_->load(state.shared_bytes());
@@ -154,23 +158,32 @@ Tensor Trainer::sums_of(const nn::Metric& metric, const Tensor& answers, const d
 Tensor Trainer::random_key() const { return state_->counters_tensor().as_strided({}, {}, 0); }
 Tensor Trainer::loss_sum() const { return meter_.as_strided({}, {}, 0); }
 
-// All values that change from step to step are read from tensors, so that these operations can be replayed.
+// All values that change from step to step are read from tensors, so that these operations can be replayed. With
+// synchronised BatchNorm layers other replicas compute in the middle of this one. So it has a copy of its lane, and
+// nothing that the replicas share is read across a layer: loss_sum() is written and read around one operation, and
+// random_key() by the trainer's module alone.
 void Trainer::make_gradients(const data::Batch& batch) {
-  const bool is_replica = lane_.key.defined();
-  if (is_replica) kernels::copy_(random_key(), lane_.key);
-  if (is_replica) kernels::copy_(loss_sum(), lane_.loss);
-  module_->begin_step();
-  optimizer_->zero_grad();
-  const Tensor loss = mixup_ ? mixed_loss(batch) : loss_of((*module_)(batch.x), batch);
+  const Lane lane = lane_;
+  const bool is_replica = lane.key.defined();
+  nn::Module& module = lane.own != nullptr ? lane.own->module() : *module_;
+  std::optional<nn::Mixup>& mixup = lane.own != nullptr ? lane.own->mixup() : mixup_;
+  std::optional<nn::detail::ReplicaStatistics> statistics;
+  if (lane.talk != nullptr) statistics.emplace(lane.talk);
+  if (is_replica && lane.own == nullptr) kernels::copy_(random_key(), lane.key);
+  module.begin_step();
+  lane.own != nullptr ? module.zero_grad() : optimizer_->zero_grad();
+  const Tensor loss = mixup ? mixed_loss(module, *mixup, batch) : loss_of(module(batch.x), batch);
+  if (is_replica) kernels::copy_(loss_sum(), lane.loss);
   measure_loss(loss.detach(), batch, meter_);
-  if (is_replica) kernels::copy_(lane_.loss, loss_sum());
-  backward(updates_.scaled(loss));
+  if (is_replica) kernels::copy_(lane.loss, loss_sum());
+  const Tensor scaled = updates_.scaled(loss);
+  backward(lane.share.defined() ? scaled * lane.share : scaled);
 }
 
-Tensor Trainer::mixed_loss(const data::Batch& batch) {
-  mixup_->begin_step();
-  const nn::Mixed mixed = mixup_->mix(batch.x, scaling_.to_learn(batch.y));
-  return mixed.loss(loss_, (*module_)(mixed.x));
+Tensor Trainer::mixed_loss(nn::Module& module, nn::Mixup& mixup, const data::Batch& batch) {
+  mixup.begin_step();
+  const nn::Mixed mixed = mixup.mix(batch.x, scaling_.to_learn(batch.y));
+  return mixed.loss(loss_, module(mixed.x));
 }
 
 void Trainer::validation_step(const data::Batch& batch) {
@@ -228,9 +241,11 @@ void Trainer::run_step(Part part, std::int64_t rows, const Recording::OnGradient
   if (work.replay(on_gradient) != nullptr) return;
   // On a device other than the CPU a step first runs once without a recording, so that libraries load their parts.
   if (!pool_) pool_ = std::make_shared<MemoryPool>(device());
+  const bool is_own = part == Part::Gradients && lane_.own != nullptr;
+  const std::shared_ptr<MemoryPool> pool = is_own ? lane_.own->pool() : pool_;
   const std::size_t before = work.recordings();
   work.run([&] { return compute(part), RecordedWork::Results(); },
-           {.device = device(), .warm_up = device().is_cpu() ? 0 : 1, .pool = pool_});
+           {.device = device(), .warm_up = device().is_cpu() ? 0 : 1, .pool = pool});
   recordings_ += work.recordings() - before;
 }
 

@@ -26,7 +26,13 @@
 #include "nn/output.h"
 #include "nn/state.h"
 
+namespace hop::kernels {
+class ReplicaTalk;
+}
+
 namespace hop::hopper {
+
+class ReplicaModule;
 
 /// Thrown by Trainer::train when its stop token was triggered.
 struct TrainingStopped : Error {
@@ -42,8 +48,9 @@ using PartitionRows = std::function<data::Partition(PartitionId)>;
 class Trainer {
  public:
   /// The references outlive the trainer. `rows` may hold partitions on the device; other partitions are streamed to it.
-  /// Throws ConfigError for a configuration that cannot be built, DeviceError for a device that is not there,
-  /// MemoryError. DtypeError if the strategy of the experiment has replicas, unless all parameters are f32.
+  /// Throws ConfigError for a configuration that cannot be built, and for synchronised BatchNorm layers on another
+  /// device than the CPU; DeviceError for a device that is not there, MemoryError. DtypeError if the strategy of the
+  /// experiment has replicas, unless all parameters are f32.
   Trainer(const Experiment& experiment, ModelId model, const Config& config, const data::Dataset& dataset,
           Device device = Device::cpu(), std::shared_ptr<const data::DeviceRows> rows = nullptr);
   Trainer(const Trainer&) = delete;
@@ -87,10 +94,12 @@ class Trainer {
   /// train(), bit for bit.
   ///
   /// ShareGradients: the gradients of a step become their mean, then comes one update. The buffers (running statistics)
-  /// are those of the first replica; the others begin each step with them. ShareWeights: see ReplicaOptions; floating
-  /// buffers and what the optimizer carries (the averages of [model] ema and swa_start) are averaged, too; integers are
-  /// those of the first replica. A lost loss ends the epoch as in train(); with ShareWeights the state is then that of
-  /// the last average, and `rows` counts up to it. Throws as train().
+  /// are those of the first replica; the others begin each step with them. With BatchNormStatistics::Synchronised each
+  /// BatchNorm takes the statistics of all replicas of the step, so a step is one of all rows together, up to rounding;
+  /// the replicas of this trainer then take turns on threads of their own, one computing at a time. ShareWeights: see
+  /// ReplicaOptions; floating buffers and what the optimizer carries (the averages of [model] ema and swa_start) are
+  /// averaged, too; integers are those of the first replica. A lost loss ends the epoch as in train(); with
+  /// ShareWeights the state is then that of the last average, and `rows` counts up to it. Throws as train().
   ///
   /// With a group, this member trains the replicas that it owns, asks `rows` for their partitions only, and shares with
   /// the others: all members return the same metrics, except for times, and have the same state, which is that of one
@@ -135,12 +144,18 @@ class Trainer {
     data::Batches* batches = nullptr;
     Tensor key{};   // () i64
     Tensor loss{};  // () f64
+    // With synchronised BatchNorm layers; otherwise empty.
+    std::shared_ptr<kernels::ReplicaTalk> talk{};
+    Tensor share{};                // () f32: of this replica's loss in that of the step
+    ReplicaModule* own = nullptr;  // null: the trainer's module
   };
   class Replicated;
 
   std::unique_ptr<data::Batches> make_batches(std::int64_t rows) const;
   void keep_steps_of(std::size_t lanes);
   void check_sharing() const;
+  bool synchronises() const;
+  void check_synchronised() const;
   void begin_passes();
   void end_passes(UnitMetrics& metrics, Epoch epoch, std::int64_t passes);
   Tensor random_key() const;
@@ -153,7 +168,7 @@ class Trainer {
   Tensor gradient_block();
   void train_batch(std::int64_t rows);
   void make_gradients(const data::Batch& batch);
-  Tensor mixed_loss(const data::Batch& batch);
+  Tensor mixed_loss(nn::Module& module, nn::Mixup& mixup, const data::Batch& batch);
   void validation_step(const data::Batch& batch);
   void make_own_sums(const data::Batch& batch);
   void read_own_metrics(std::int64_t rows, UnitMetrics& metrics) const;

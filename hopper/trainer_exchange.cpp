@@ -1,9 +1,11 @@
 // What the second seam of a strategy asks of a trainer.
 #include "hopper/trainer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
+#include "nn/layers/norm.h"
 
 namespace hop::hopper {
 
@@ -13,6 +15,18 @@ void Trainer::check_sharing() const {
     throw DtypeError("[exchange] expected f32 parameters, got " + segment.parameter.describe() + " (" + segment.name +
                      ")");
   }
+}
+
+// Without a BatchNorm layer there is nothing to synchronise, and gradients are exchanged while backward goes on.
+bool Trainer::synchronises() const {
+  if (!synchronises_batchnorm(experiment_)) return false;
+  return std::ranges::any_of(module_->named_modules(), [](const auto& entry) {
+    return dynamic_cast<const nn::BatchNorm*>(entry.second) != nullptr;
+  });
+}
+
+void Trainer::check_synchronised() const {
+  if (!device().is_cpu()) refuse_synchronised_on("[run] batchnorm", device().to_string());
 }
 
 void Trainer::set_exchange(std::shared_ptr<Exchange> exchange) {

@@ -10,12 +10,16 @@
 #include "base/hash.h"
 #include "hopper/detail/group_talk.h"
 #include "hopper/detail/late_gradients.h"
+#include "hopper/detail/lockstep.h"
 #include "hopper/detail/pace.h"
 #include "hopper/detail/replica_mean.h"
+#include "hopper/detail/replica_module.h"
 #include "hopper/detail/rows_of_steps.h"
+#include "hopper/detail/step_talk.h"
 #include "hopper/trainer.h"
 #include "kernels/copy.h"
 #include "kernels/precision.h"
+#include "kernels/threads.h"
 
 namespace hop::hopper {
 namespace {
@@ -60,6 +64,7 @@ class Trainer::Replicated {
 
  private:
   bool has_group() const { return is_member_; }
+  void synchronise();
   void join(const Group& group);
   void leave();
   void learn_rows(std::span<const PartitionId> passes, const std::vector<std::vector<double>>& sums);
@@ -69,6 +74,8 @@ class Trainer::Replicated {
   void write_keys();
   void share_gradients(UnitMetrics& metrics);
   void add_gradients(std::int64_t step);
+  void compute_together(std::int64_t step, const std::vector<std::optional<double>>& shares);
+  void add_gradients_together(std::int64_t step);
   void write_early_keys(std::int64_t step);
   void share_weights(UnitMetrics& metrics);
   void add_weights(ReplicaMean& mean, std::int64_t begin, std::int64_t end, std::int64_t first);
@@ -96,6 +103,10 @@ class Trainer::Replicated {
   std::optional<ReplicaMean> gradients_;
   std::optional<LateGradients> late_;  // if they are applied later than they are computed
   Snapshot before_step_;               // of the buffers
+  // With synchronised BatchNorm layers:
+  std::vector<std::size_t> own_;                         // the replicas of this member; empty without such layers
+  std::vector<std::unique_ptr<ReplicaModule>> modules_;  // of each of them but the first
+  std::optional<Lockstep> lockstep_;
 
   // ShareWeights
   std::optional<ReplicaMean> weights_, weights_and_slots_;
@@ -121,6 +132,7 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Gr
                                            .loss = losses_.as_strided({}, {}, r)};
   }
   t_.keep_steps_of(batches_.size());
+  if (replicas > 1 && t_.synchronises()) synchronise();
 
   std::vector<Tensor> parameters, floats, integers;
   for (const optim::ParameterSegment& segment : t_.optimizer_->segments()) {
@@ -155,8 +167,27 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Gr
   if (t_.experiment_.run.replicas.average_state == AverageState::Keep) slots_.assign(replicas, Snapshot(all_slots_));
 }
 
+// The first own replica computes with the trainer's module.
+void Trainer::Replicated::synchronise() {
+  for (std::size_t r = 0; r < lanes_.size(); ++r) {
+    if (group_.owns(r)) own_.push_back(r);
+  }
+  lockstep_.emplace(own_.size());
+  for (std::size_t i = 0; i < own_.size(); ++i) {
+    Lane& lane = lanes_[own_[i]];
+    lane.talk = lockstep_->talk(i);
+    lane.share = kernels::zeros({});
+    if (i == 0) continue;
+    modules_.push_back(std::make_unique<ReplicaModule>(build_module(t_.experiment_, t_.config_, t_.dataset_),
+                                                       make_mixup(t_.experiment_, t_.dataset_), *t_.module_, lane.key,
+                                                       t_.optimizer_->step_tensor()));
+    lane.own = modules_.back().get();
+  }
+}
+
 void Trainer::Replicated::join(const Group& group) {
   group_ = group;
+  for (const auto& module : modules_) module->enter();
   if (group_.owners.empty()) return;
   if (gradients_) {
     std::vector<GradientPlace> places;
@@ -169,6 +200,7 @@ void Trainer::Replicated::join(const Group& group) {
 }
 
 void Trainer::Replicated::leave() {
+  for (const auto& module : modules_) module->leave();
   if (!gradients_) return;
   t_.early_exchanges_ += gradients_->early();
   gradients_->leave();
@@ -317,6 +349,7 @@ void Trainer::Replicated::write_early_keys(std::int64_t step) {
 
 // Adds the gradients of the own replicas of the step. Each begins with the buffers from before the step.
 void Trainer::Replicated::add_gradients(std::int64_t step) {
+  if (lockstep_) return add_gradients_together(step);
   before_step_.take();
   const std::vector<std::optional<double>> shares = rows_.shares(step, step + 1);
   gradients_->begin(shares);
@@ -337,6 +370,57 @@ void Trainer::Replicated::add_gradients(std::int64_t step) {
     t_.run_step(Part::Gradients, rows, gradients_->takes_gradients() ? on_gradient : Recording::OnGradient());
     static_cast<void>(t_.gradient_block());
     gradients_->add(*shares[r]);
+  }
+}
+
+// ---- gradients, with synchronised BatchNorm layers
+
+// Each own replica leaves its part of the gradients of the step's loss, which is the sum of share * loss over the
+// replicas. So the gradients of layers before a BatchNorm have what reaches them through the statistics of others.
+void Trainer::Replicated::compute_together(std::int64_t step, const std::vector<std::optional<double>>& shares) {
+  std::vector<std::size_t> with_rows;
+  for (std::size_t i = 0; i < own_.size(); ++i) {
+    const std::size_t r = own_[i];
+    if (!shares[r]) continue;
+    with_rows.push_back(i);
+    next_batch(r, rows_.of(r, step, step + 1));
+    kernels::fill_(lanes_[r].share, *shares[r]);
+    if (lanes_[r].own != nullptr) lanes_[r].own->take_buffers();
+  }
+  StepTalk talk(group_, shares);
+  const int threads = kernels::compute_threads();
+  lockstep_->run(
+      with_rows, [&](const Lockstep::Numbers& own) { return talk.swap(own); },
+      [&](std::size_t i) {
+        const kernels::PrecisionScope precision(kernels::precision_of(t_.experiment_.run.precision));
+        kernels::set_compute_threads(threads);
+        t_.lane_ = lanes_[own_[i]];
+        t_.run_step(Part::Gradients, rows_.of(own_[i], step, step + 1));
+      });
+  talk.finish();
+}
+
+// The buffers become those of the first own replica, as without synchronised layers.
+void Trainer::Replicated::add_gradients_together(std::int64_t step) {
+  const std::vector<std::optional<double>> shares = rows_.shares(step, step + 1);
+  std::vector<std::optional<double>> parts(shares.size());  // the gradients are parts of the mean already
+  for (std::size_t r = 0; r < shares.size(); ++r) {
+    if (shares[r]) parts[r] = 1;
+  }
+  gradients_->begin(parts);
+  compute_together(step, shares);
+  bool is_first = true;
+  for (const std::size_t r : own_) {
+    if (!shares[r]) {
+      gradients_->skip();
+      continue;
+    }
+    const ReplicaModule* const own = lanes_[r].own;
+    if (own != nullptr) own->give_gradients();
+    if (own != nullptr && is_first) own->give_buffers();
+    is_first = false;
+    static_cast<void>(t_.gradient_block());
+    gradients_->add(1);
   }
 }
 

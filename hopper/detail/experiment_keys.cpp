@@ -13,6 +13,7 @@
 #include "base/table.h"
 #include "data/formats/csv_separator.h"
 #include "data/formats/text.h"
+#include "hopper/build_model.h"
 #include "hopper/detail/path_text.h"
 #include "hopper/device.h"
 #include "nn/mixup.h"
@@ -66,6 +67,7 @@ Names strategy_names() {
 Names order_names() { return {"fixed", "free"}; }
 Names batch_names() { return {"per_replica", "global"}; }                         // in the order of BatchRows
 Names lr_scale_names() { return {"none", "linear", "sqrt"}; }                     // in the order of LrScale
+Names batchnorm_names() { return {"replica", "synchronised"}; }                   // in the order of BatchNormStatistics
 Names reduce_exchange_names() { return {"direct", "ring", "halving_doubling"}; }  // in the order of ReduceExchange
 Names average_state_names() { return {"average", "keep", "reset"}; }              // in the order of AverageState
 Names anneal_names() { return {"cos", "linear"}; }                                // in the order of optim::Annealing
@@ -562,6 +564,11 @@ void check_strategy(const Experiment& e) {
   checked_strategy(e);
 }
 
+void check_batchnorm(const Experiment& e) {
+  if (!e.run.device.starts_with("cuda") || !synchronises_batchnorm(e)) return;
+  refuse_synchronised_on("[run] batchnorm", "device = \"" + e.run.device + "\"");
+}
+
 void check_word(const char* key, const std::string& word, const Names& words) {
   if (std::ranges::find(words, word) != words.end()) return;
   throw ConfigError(std::string(key) + ": unknown value \"" + printable(word) + "\"" + hint(word, words));
@@ -918,6 +925,14 @@ constexpr std::array kKeys = {
         "By how much a strategy with p replicas multiplies the learning rate: by 1, by p, or by the square root of p.",
         lr_scale_names, [](S& s, K& key, E& e) { read_choice(s, key, lr_scale_names(), e.run.replicas.lr_scale); },
         [](const E& e) { return write_choice(lr_scale_names(), e.run.replicas.lr_scale); }, nullptr},
+    ExperimentKey{
+        "run", "batchnorm", "one of", "", "`\"replica\"`", "\"synchronised\"",
+        "With a strategy whose replicas share gradients: the rows whose statistics BatchNorm layers take while "
+        "training. `replica`: those of the replica's own batch. `synchronised`: those of all replicas of the step "
+        "together, as PyTorch's SyncBatchNorm, so a step is one of all these rows; for small batches. Replicas wait "
+        "for each other at each such layer, forward and backward. On the CPU.",
+        batchnorm_names, [](S& s, K& key, E& e) { read_choice(s, key, batchnorm_names(), e.run.replicas.batchnorm); },
+        [](const E& e) { return write_choice(batchnorm_names(), e.run.replicas.batchnorm); }, check_batchnorm},
     ExperimentKey{
         "run", "reduce_exchange", "one of", "", "`\"direct\"`", "\"ring\"",
         "With strategy = \"allreduce\" and several workers: how they share gradients. `direct`: each owns a part, and "

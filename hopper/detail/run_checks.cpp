@@ -173,7 +173,11 @@ void check_hosting(const Experiment& experiment, const RunOptions& options) {
   const std::vector<std::string> words = device_words(are_threads ? options.devices : std::vector<std::string>(),
                                                       experiment.run.device, experiment.run.workers);
   const bool is_remote = options.hosting == Hosting::Remote;
-  for (std::uint32_t w = 0; !is_remote && w < words.size(); ++w) resolve_device(words[w], WorkerId(w));
+  for (std::uint32_t w = 0; !is_remote && w < words.size(); ++w) {
+    const Device device = resolve_device(words[w], WorkerId(w));
+    if (synchronises_batchnorm(experiment) && !device.is_cpu())
+      refuse_synchronised_on("[run] batchnorm", device.to_string());
+  }
   if (are_threads) return;
   check_open_files(experiment.run.workers);
   if (is_remote) check_listening(experiment, options);
@@ -232,7 +236,7 @@ void check_models(const Experiment& experiment, const data::Dataset& dataset, st
   for (const auto& [id, config] : models) {
     Trainer trainer(experiment, id, config, dataset);
     trainer.set_exchange(exchange);
-    check_last_batches(trainer.module(), batch_rows(experiment, config, dataset), dataset);
+    check_last_batches(trainer.module(), experiment, config, dataset);
     if (id == models.front().id) check_answers(trainer, experiment, dataset);
   }
 }

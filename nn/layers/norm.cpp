@@ -10,9 +10,11 @@
 #include "autograd/inplace.h"
 #include "autograd/norm.h"
 #include "autograd/reduce.h"
+#include "autograd/replica_norm_internal.h"
 #include "autograd/view.h"
 #include "kernels/expect_internal.h"
 #include "nn/detail/layer.h"
+#include "nn/detail/replica_statistics.h"
 #include "nn/detail/text.h"
 #include "nn/init.h"
 
@@ -106,6 +108,7 @@ Tensor BatchNorm::normalize(const Tensor& x, const BatchNormTail& tail) {
     if (tail.residual.defined()) y = y + tail.residual;
     return tail.relu ? relu(y) : y;
   }
+  if (detail::ReplicaStatistics::talk() != nullptr && is_training()) return normalize_with_replicas(x, tail);
   const std::int64_t per_channel = x.numel() / num_features_;
   if (is_training() && per_channel < 2) {
     throw ShapeError("[" + type_name() + "] expected more than one value per channel while training, got " +
@@ -113,9 +116,21 @@ Tensor BatchNorm::normalize(const Tensor& x, const BatchNormTail& tail) {
   }
   const BatchNormResult result = batch_norm(x, weight, bias, options_.eps, tail);
   if (is_training() && running_mean.defined()) {
-    update_running_stats(result.mean, result.var, per_channel);
+    // The running variance estimates the variance of the population: Bessel's n / (n - 1) corrects the batch's biased
+    // variance.
+    const double bessel = static_cast<double>(per_channel) / static_cast<double>(per_channel - 1);
+    update_running_stats(result.mean, result.var, bessel);
   }
   return result.y;
+}
+
+// A replayed step reads the count of the other replicas' rows anew, so the variance comes with Bessel's correction.
+Tensor BatchNorm::normalize_with_replicas(const Tensor& x, const BatchNormTail& tail) {
+  const ReplicaBatchNorm result =
+      hop::replica_batch_norm(detail::ReplicaStatistics::talk(), x, weight, bias, options_.eps);
+  if (running_mean.defined()) update_running_stats(result.mean, result.var, 1);
+  const Tensor y = tail.residual.defined() ? result.y + tail.residual : result.y;
+  return tail.relu ? relu(y) : y;
 }
 
 // Throws the same errors in evaluation as in training. Without it the addition in evaluation would broadcast and
@@ -132,16 +147,14 @@ void BatchNorm::check_residual(const Tensor& x, const Tensor& residual) const {
   }
 }
 
-// The running variance estimates the variance of the population: Bessel's n / (n - 1) corrects the batch's biased
-// variance.
-void BatchNorm::update_running_stats(const Tensor& mean, const Tensor& biased_var, std::int64_t per_channel) {
+// `var` times `bessel` is unbiased.
+void BatchNorm::update_running_stats(const Tensor& mean, const Tensor& var, double bessel) {
   const NoGradGuard no_grad;
-  const double bessel = static_cast<double>(per_channel) / static_cast<double>(per_channel - 1);
   add_(num_batches_tracked, 1);
   double share = options_.momentum;
   if (is_mean_of_batches) share = 1 / static_cast<double>(num_batches_tracked.item<std::int64_t>());
   lerp_(running_mean, mean, share);
-  lerp_(running_var, mul_(biased_var, bessel), share);
+  lerp_(running_var, mul_(var, bessel), share);
 }
 
 void BatchNorm::check_dims(const Tensor& x, int least, int most, const char* expected) const {

@@ -63,7 +63,8 @@ class BatchNorm : public Module {
   BatchNorm(const Shape& shape, const BatchNormOptions& options);
   void check_residual(const Tensor& x, const Tensor& residual) const;
   Tensor normalize(const Tensor& x, const BatchNormTail& tail);
-  void update_running_stats(const Tensor& mean, const Tensor& biased_var, std::int64_t per_channel);
+  Tensor normalize_with_replicas(const Tensor& x, const BatchNormTail& tail);
+  void update_running_stats(const Tensor& mean, const Tensor& var, double bessel);
 
   std::int64_t num_features_;
   BatchNormOptions options_;

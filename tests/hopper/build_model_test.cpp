@@ -53,7 +53,7 @@ TEST_F(ModelsOfAnExperiment, AreRefusedWhereALastBatchWouldHaveOneRowThatTheyCan
     const Experiment e = experiment(std::move(layers));
     const Config config = {{"batch_size", batch}};
     Trainer trainer(e, ModelId(0), config, data);
-    check_last_batches(trainer.module(), batch, data);
+    check_last_batches(trainer.module(), e, config, data);
   };
   const std::vector<std::string> normalised = {"flatten", "linear 8", "batchnorm1d", "dropout 0.1", "linear 10"};
   for (const std::int64_t batch : {19, 1}) {
@@ -65,6 +65,26 @@ TEST_F(ModelsOfAnExperiment, AreRefusedWhereALastBatchWouldHaveOneRowThatTheyCan
   EXPECT_NO_THROW(check({"conv2d 2 3", "batchnorm2d", "flatten", "linear 10"}, 19))
       << "one image has many values per channel";
   EXPECT_NO_THROW(check({"flatten", "linear 10"}, 19));
+}
+
+// Partitions of 20 and 20 rows, and of 21 and 20.
+TEST_F(ModelsOfAnExperiment, MayHaveALastBatchOfOneRowWhereReplicasShareTheirStatistics) {
+  data::write_dataset(data::glyphs({.train_rows = 41, .test_rows = 10}), *folder_ / "odd", {.partitions = 2});
+  const auto check = [&](const char* folder, std::int64_t batch, std::optional<BatchNormStatistics> statistics) {
+    Experiment e = experiment({"flatten", "linear 8", "batchnorm1d", "dropout 0.1", "linear 10"});
+    e.run.strategy = "allreduce";
+    e.run.replicas.batchnorm = statistics;
+    const data::Dataset data = data::Dataset::open(*folder_ / folder);
+    const Config config = {{"batch_size", batch}};
+    Trainer trainer(e, ModelId(0), config, data);
+    check_last_batches(trainer.module(), e, config, data);
+  };
+  EXPECT_THROW(check("data", 19, {}), ConfigError);
+  EXPECT_NO_THROW(check("data", 19, BatchNormStatistics::Synchronised));
+  EXPECT_NO_THROW(check("data", 1, BatchNormStatistics::Synchronised));
+  EXPECT_THAT([&] { check("odd", 20, BatchNormStatistics::Synchronised); },
+              ThrowsMessage<ConfigError>(HasSubstr("partition 0 has 21 rows")))
+      << "no other replica has rows then";
 }
 
 TEST_F(ModelsOfAnExperiment, AreRefusedBeforeARunBegins) {

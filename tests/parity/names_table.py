@@ -208,7 +208,8 @@ DTYPES = "dtypes are f32, f64, i64, i32, u8, bool, bf16 and f16"
 NOT_THERE = {
     "nn": {
         r"Lazy.*": "sizes are said when a layer is made",
-        r"DataParallel|SyncBatchNorm": "the strategies of a run take its place: `docs/strategies.md`",
+        r"DataParallel": "the strategies of a run take its place: `docs/strategies.md`",
+        r"SyncBatchNorm": "`batchnorm = \"synchronised\"` of a run takes its place: `docs/strategies.md`",
     },
     "functional": {
         r"assert_int_or_pair|boolean_dispatch|handle_torch_function|has_torch_function.*|native_channel_shuffle": INTERNAL,
