@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "hopper/ledger_internal.h"
+#include "hopper/strategy/arrivals.h"
 
 namespace hop::hopper {
 
@@ -137,12 +138,18 @@ void Ledger::check(const record::Commit& commit) const {
   if (commit.attempt >= reserved_) {
     contradiction("a reserved attempt", std::to_string(commit.attempt.value), model.id);
   }
+  try {
+    decode_arrivals(commit.metrics.arrivals, itinerary_.passes(commit.partition).size());
+  } catch (const StateError& error) {
+    contradiction("an order of the gradients of the unit", error.what(), model.id);
+  }
 }
 
 void Ledger::add(const record::Commit& commit) {
   Model& model = at(commit.model);
   const bool again = model.is_behind();
-  const Visit visit{itinerary_.epoch(commit.unit), commit.partition, commit.worker, commit.attempt, commit.digest};
+  const Visit visit{itinerary_.epoch(commit.unit), commit.partition, commit.worker, commit.attempt, commit.digest,
+                    commit.metrics.arrivals};
 
   if (model.holder && *model.holder != commit.worker) ++model.hops;
   model.version = after(commit.unit);
