@@ -9,7 +9,6 @@
 #include "autograd/grad_mode.h"
 #include "base/error.h"
 #include "base/words.h"
-#include "hopper/strategy/arrivals.h"
 #include "hopper/strategy/data_parallel.h"
 #include "kernels/copy.h"
 #include "nn/families.h"
@@ -247,21 +246,6 @@ std::uint32_t staleness_of(const Experiment& experiment) {
 }
 
 std::optional<std::uint32_t> bound_of(const Experiment& experiment) { return experiment.run.replicas.staleness; }
-
-void check_pushing(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
-  if (experiment.model.grad_scaler) {
-    throw ConfigError(
-        "[model] grad_scaler: expected false with [run] mode = \"async\", whose gradients have the scales of different "
-        "updates; leave grad_scaler out, or take precision = \"bf16\", which needs no scale");
-  }
-  const std::int64_t gradients = steps_per_epoch(experiment, config, dataset);
-  const std::size_t bytes = most_arrival_bytes(gradients, dataset.partition_count());
-  if (bytes <= kMostArrivalBytes) return;
-  throw ConfigError("[search.space] batch_size: expected at most " + std::to_string(kMostArrivalBytes) +
-                    " bytes for the order of an epoch with [run] mode = \"async\", which the journal remembers, got " +
-                    std::to_string(bytes) + " for " + std::to_string(gradients) +
-                    " batches; take larger batches, or mode = \"sync\"");
-}
 
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,
                                 double first_lr) {

@@ -93,9 +93,6 @@ Replicas replicas_of(const Experiment& experiment);
 std::uint32_t staleness_of(const Experiment& experiment);
 /// With Replicas::PushGradients: the bound of Arrivals; none: there is none.
 std::optional<std::uint32_t> bound_of(const Experiment& experiment);
-/// Throws ConfigError for what an experiment with Replicas::PushGradients cannot have: a scaler of gradients, and
-/// epochs of more gradients than the journal can remember the order of.
-void check_pushing(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
 
 /// The learning rate by optimizer step, over all epochs of the experiment. It starts from lr of the configuration.
 /// Without lr, and for an optimizer of the application, it starts from the rate that the optimizer was made with

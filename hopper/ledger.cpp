@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "hopper/ledger_internal.h"
-#include "hopper/strategy/arrivals.h"
 
 namespace hop::hopper {
 
@@ -135,21 +134,15 @@ void Ledger::check(const record::Commit& commit) const {
     contradiction("unit " + to_string(commit.unit) + " to give " + model.visit(commit.unit).digest.hex() + " again",
                   commit.digest.hex(), model.id);
   }
-  if (commit.attempt >= reserved_) {
-    contradiction("a reserved attempt", std::to_string(commit.attempt.value), model.id);
-  }
-  try {
-    decode_arrivals(commit.metrics.arrivals, itinerary_.passes(commit.partition).size());
-  } catch (const StateError& error) {
-    contradiction("an order of the gradients of the unit", error.what(), model.id);
-  }
+  if (commit.attempt >= reserved_) contradiction("a reserved attempt", std::to_string(commit.attempt.value), model.id);
+  check_arrivals(commit, itinerary_.passes(commit.partition).size());
 }
 
 void Ledger::add(const record::Commit& commit) {
   Model& model = at(commit.model);
   const bool again = model.is_behind();
-  const Visit visit{itinerary_.epoch(commit.unit), commit.partition, commit.worker, commit.attempt, commit.digest,
-                    commit.metrics.arrivals};
+  Visit visit{itinerary_.epoch(commit.unit), commit.partition, commit.worker, commit.attempt, commit.digest};
+  visit.arrivals = commit.metrics.arrivals;
 
   if (model.holder && *model.holder != commit.worker) ++model.hops;
   model.version = after(commit.unit);

@@ -92,6 +92,7 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
   if (mixup_) mixup_->set_random_source(state_->counters_tensor(), optimizer_->step_tensor());
   optimizer_->stop_when(meter_.as_strided({}, {}, 1));
   if (replicas_ != Replicas::None) check_sharing();
+  if (replicas_ == Replicas::PushGradients) check_pushing();
 }
 
 std::unique_ptr<data::Batches> Trainer::make_batches(std::int64_t rows) const {

@@ -1,7 +1,7 @@
 // An epoch of replicas in one trainer. Each replica passes over a partition of its own; one after the other they
 // compute, in each step (ShareGradients) or until the next average (ShareWeights). Every mean over replicas is a
-// ReplicaMean, so the bits are a function of the experiment alone. Long because the two ways to share have most of
-// their state in common.
+// ReplicaMean, so the bits are a function of the experiment alone. trainer_async.cpp has PushGradients. Long because
+// the two ways to share have most of their state in common.
 #include "hopper/trainer_replicas_internal.h"
 
 #include <algorithm>
@@ -56,6 +56,11 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Gr
   }
   for (const nn::NamedTensor& buffer : t_.module_->named_buffers()) {
     (is_floating(buffer.tensor.dtype()) ? floats : integers).push_back(buffer.tensor);
+  }
+  if (t_.replicas_ == Replicas::PushGradients) {
+    append(floats, integers);
+    async_ = make_async(parameters, floats);
+    return;
   }
   if (t_.replicas_ == Replicas::ShareGradients) {
     append(floats, integers);
@@ -160,7 +165,11 @@ void Trainer::Replicated::train(UnitMetrics& metrics, std::stop_token stop, std:
   stop_ = std::move(stop);
   rows_done_ = rows_done;
   pace_.emplace(t_.device());
-  t_.replicas_ == Replicas::ShareGradients ? share_gradients(metrics) : share_weights(metrics);
+  if (t_.replicas_ == Replicas::PushGradients) {
+    push_gradients(metrics);
+  } else {
+    t_.replicas_ == Replicas::ShareGradients ? share_gradients(metrics) : share_weights(metrics);
+  }
   write_word(t_.random_key(), usual_key());
   if (has_group()) share_losses();
   const Tensor losses = kernels::to_device(losses_, Device::cpu());

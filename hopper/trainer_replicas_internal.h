@@ -30,10 +30,13 @@ class Trainer::Replicated {
 
   /// Begins the passes of an epoch.
   void start(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch);
-  /// Trains the epoch and sets `rows`, `weight`, `train_loss` and `shared_bytes`.
+  /// Trains the epoch and sets `rows`, `weight`, `train_loss`, `shared_bytes` and `arrivals`.
   void train(UnitMetrics& metrics, std::stop_token stop, std::atomic<std::uint64_t>* rows_done);
 
  private:
+  class Async;
+  std::shared_ptr<Async> make_async(std::vector<Tensor> parameters, const std::vector<Tensor>& buffers);
+  void push_gradients(UnitMetrics& metrics);
   bool has_group() const { return is_member_; }
   void learn_rows(std::span<const PartitionId> passes, const std::vector<std::vector<double>>& sums);
   void share_losses();
@@ -75,6 +78,9 @@ class Trainer::Replicated {
   Snapshot start_;               // of all that training changes
   std::vector<Snapshot> slots_;  // of each replica; empty unless they are kept
   std::vector<Tensor> all_slots_;
+
+  // PushGradients
+  std::shared_ptr<Async> async_;
 };
 
 }  // namespace hop::hopper
