@@ -1,4 +1,4 @@
-// What the second seam of a strategy asks of a trainer.
+// What replicas that share or push gradients, and exchanges, ask of a trainer.
 #include "hopper/trainer.h"
 
 #include <utility>
