@@ -109,7 +109,8 @@ void Trainer::Replicated::Async::serve() {
   enter(0);
 }
 
-// An update applies to the parameters that a loss of this trainer has reached. So the first gradient is an own one.
+// An update applies to the parameters that a loss of this trainer has reached. So the first gradient is an own one. The
+// buffers of replica 0 stay, so this is an own one, too.
 void Trainer::Replicated::Async::check_order() const {
   const std::vector<std::uint32_t>& order = of_.group_.arrivals;
   std::vector<std::int64_t> counts(replicas());
@@ -124,10 +125,10 @@ void Trainer::Replicated::Async::check_order() const {
     own += owns(q) ? batches_[q] : 0;
   }
   const bool begins_here = order.empty() ? own > 0 || all == 0 : owns(order.front());
-  if (begins_here) return;
+  if (begins_here && owns(0)) return;
   throw StateError(
-      "[train] expected an epoch that begins with a batch of the server, worker 0, got none; with mode = \"async\" its "
-      "partitions need rows, or write mode = \"sync\"");
+      "[train] expected an epoch that begins with a batch of the server, which has the first partition, got none; with "
+      "mode = \"async\" its partitions need rows, or write mode = \"sync\"");
 }
 
 bool Trainer::Replicated::Async::has_ended() const {
