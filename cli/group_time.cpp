@@ -15,7 +15,7 @@ double rounds_of(const hopper::Experiment& experiment, const hopper::Config& con
   const bool is_global = options.batch.value_or(hopper::BatchRows::PerReplica) == hopper::BatchRows::Global;
   const double batch = static_cast<double>(hopper::batch_size(config)) / (is_global ? partitions : 1);
   const double steps = std::ceil(std::ceil(rows / partitions) / batch);
-  if (hopper::replicas_of(experiment) == hopper::Replicas::ShareGradients) return steps;
+  if (hopper::replicas_of(experiment) != hopper::Replicas::ShareWeights) return steps;
   return options.average_every ? std::ceil(steps / *options.average_every) : 1;
 }
 

@@ -66,7 +66,8 @@ nn::ConfigText to_config_text(const Config& config) {
 
 // By how much replicas multiply the learning rate.
 double lr_factor(const Experiment& experiment, const data::Dataset& dataset) {
-  if (replicas_of(experiment) == Replicas::None) return 1;
+  const Replicas sharing = replicas_of(experiment);
+  if (sharing == Replicas::None || sharing == Replicas::PushGradients) return 1;
   const auto replicas = static_cast<double>(passes_of_a_unit(experiment, dataset));
   switch (experiment.run.replicas.lr_scale.value_or(LrScale::None)) {
     case LrScale::None:
@@ -259,9 +260,12 @@ void refuse_synchronised_on(const std::string& where, const std::string& device)
 std::uint32_t staleness_of(const Experiment& experiment) {
   const auto strategy = strategy_of(experiment);
   const auto* replicated = dynamic_cast<const DataParallel*>(strategy.get());
-  const bool has_server = replicated != nullptr && replicated->wire() == Wire::Server;
-  return has_server ? experiment.run.replicas.staleness.value_or(0) : 0;
+  const bool has_late_ones =
+      replicated != nullptr && replicated->wire() == Wire::Server && replicated->replicas() == Replicas::ShareGradients;
+  return has_late_ones ? experiment.run.replicas.staleness.value_or(0) : 0;
 }
+
+std::optional<std::uint32_t> bound_of(const Experiment& experiment) { return experiment.run.replicas.staleness; }
 
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,
                                 double first_lr) {
@@ -304,9 +308,10 @@ std::int64_t batch_rows(const Experiment& experiment, const Config& config, cons
 
 std::int64_t steps_per_epoch(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
   const std::int64_t batch = batch_rows(experiment, config, dataset);
-  // Replicas of a unit pass side by side.
-  const bool has_replicas = replicas_of(experiment) != Replicas::None;
-  const auto side_by_side = has_replicas ? static_cast<std::size_t>(passes_of_a_unit(experiment, dataset)) : 1;
+  // Replicas that share pass side by side.
+  const Replicas replicas = replicas_of(experiment);
+  const bool share = replicas == Replicas::ShareGradients || replicas == Replicas::ShareWeights;
+  const auto side_by_side = share ? static_cast<std::size_t>(passes_of_a_unit(experiment, dataset)) : 1;
   const std::vector<data::PartitionEntry>& partitions = dataset.manifest().partitions;
   std::int64_t all = 0;
   for (std::size_t first = 0; first < partitions.size(); first += side_by_side) {

@@ -98,6 +98,8 @@ std::uint32_t staleness_of(const Experiment& experiment);
 bool synchronises_batchnorm(const Experiment& experiment);
 /// Throws ConfigError, which begins with `where`: synchronised BatchNorm layers need the CPU.
 [[noreturn]] void refuse_synchronised_on(const std::string& where, const std::string& device);
+/// With Replicas::PushGradients: the bound of Arrivals; none: there is none.
+std::optional<std::uint32_t> bound_of(const Experiment& experiment);
 
 /// The learning rate by optimizer step, over all epochs of the experiment. It starts from lr of the configuration.
 /// Without lr, and for an optimizer of the application, it starts from the rate that the optimizer was made with
@@ -114,7 +116,8 @@ std::int64_t batch_size(const Config& config);
 /// Rows of one batch: batch_size(config), or the share of one replica in it with [run] batch = "global". Throws
 /// ConfigError if the replicas cannot share it evenly.
 std::int64_t batch_rows(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
-/// Updates of the weights in one epoch: one for each batch, or for each batch of the replica that has the most.
+/// Updates of the weights in one epoch: one for each batch, or for each batch of the replica that has the most where
+/// replicas share gradients or weights.
 std::int64_t steps_per_epoch(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
 
 /// The largest norm of a step's gradient (nn::clip_grad_norm_); 0: gradients stay as they are. Throws ConfigError below

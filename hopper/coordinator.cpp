@@ -133,6 +133,7 @@ void Coordinator::grant(const Choice& choice) {
               .trained_as = {},
               .stored_as = model.stored_as,
               .members = itinerary.members(choice.partition)};
+  if (model.is_behind()) lease.arrivals = model.visit(unit).arrivals;
   if (const ModelId ancestor = ledger_.ancestor(model, unit); ancestor != model.id) {
     lease.trained_as = ancestor;
   }

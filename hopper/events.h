@@ -36,6 +36,8 @@ struct Lease {
   std::optional<ModelId> stored_as{};
   std::vector<WorkerId> members{};  ///< of the group, by rank; empty: one worker trains the unit
   std::uint32_t rank = 0;           ///< of the holder of this lease among them
+  /// Of a unit with Replicas::PushGradients that is trained again: the order of its gradients (UnitMetrics::arrivals).
+  std::vector<std::uint8_t> arrivals{};
 
   ModelId identity() const { return trained_as.value_or(model); }
   ModelId parent_owner() const { return stored_as.value_or(model); }
@@ -55,6 +57,7 @@ struct Lease {
     field("trained_as", l.trained_as);
     field("stored_as", l.stored_as);
     field("rank", l.rank);
+    field("arrivals", l.arrivals);
   }
 };
 
@@ -166,8 +169,8 @@ struct UnitFailed {
   Failure failure = Failure::Error;
   std::string text{};
 };
-/// A member of a group, not its lead, has trained the unit and has the state of all the others: it is free. The lead's
-/// result follows when the state is durable.
+/// A member of a group, not its lead, has trained the unit and is needed no more: it is free. The lead's result follows
+/// when the state is durable.
 struct Confirmed {
   Peer peer{};
   ModelId model{};

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "hopper/detail/experiment_keys.h"
 #include "hopper/detail/restore.h"
+#include "hopper/strategy/data_parallel.h"
 
 namespace hop::hopper {
 namespace {
@@ -23,7 +24,10 @@ void check_patience(const std::string& where, double seconds) {
 }
 
 std::shared_ptr<const Strategy> strategy_of(const Experiment& experiment) {
-  return make_strategy(experiment.run.strategy, experiment.run.replicas.group.value_or(1));
+  const ReplicaOptions& replicas = experiment.run.replicas;
+  const bool is_async = replicas.mode.value_or(ServerMode::Sync) == ServerMode::Async;
+  if (is_async && experiment.run.strategy.name() == kParameterServer) return async_parameter_server();
+  return make_strategy(experiment.run.strategy, replicas.group.value_or(1));
 }
 
 std::shared_ptr<const Strategy> checked_strategy(const Experiment& experiment) {

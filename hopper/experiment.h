@@ -122,6 +122,12 @@ enum class AverageState : std::uint8_t {
   Reset,    ///< they begin anew: slots are zero, and the optimizer counts its steps from 0
 };
 
+/// When a parameter server applies gradients.
+enum class ServerMode : std::uint8_t {
+  Sync,   ///< those of a step together, as their mean
+  Async,  ///< each one when it comes: Replicas::PushGradients
+};
+
 /// For strategies with replicas (Strategy::replicas); others do not read them. What is empty was not said.
 struct ReplicaOptions {
   std::optional<BatchRows> batch{};                ///< empty: PerReplica
@@ -130,8 +136,11 @@ struct ReplicaOptions {
   std::optional<std::uint32_t> group{};            ///< with "hopping": partitions that train a model together; empty: 1
   /// How groups share gradients; empty: Direct. With others the bits depend on the number of workers.
   std::optional<ReduceExchange> reduce_exchange{};
-  std::optional<std::uint32_t> servers{};        ///< of a parameter server, from 1; empty: one
-  std::optional<std::uint32_t> staleness{};      ///< of gradients at a parameter server: steps; empty: 0
+  std::optional<ServerMode> mode{};        ///< of a parameter server; empty: Sync
+  std::optional<std::uint32_t> servers{};  ///< of a parameter server, from 1; empty: one
+  /// At a parameter server. Sync: how many steps late gradients are applied; empty: 0. Async: how many batches a
+  /// replica may be ahead of the slowest one; empty: any number.
+  std::optional<std::uint32_t> staleness{};
   std::optional<std::uint32_t> average_every{};  ///< steps, from 1; empty: once per epoch
   std::optional<AverageState> average_state{};   ///< empty: Average
 };
@@ -193,7 +202,7 @@ struct Experiment {
 /// Throws ConfigError, which begins with `where`, for a patience out of its range.
 void check_patience(const std::string& where, double seconds);
 
-/// The strategy that the experiment names or brings, with its group. Throws as make_strategy().
+/// The strategy that the experiment names or brings, with its group and its mode. Throws as make_strategy().
 std::shared_ptr<const Strategy> strategy_of(const Experiment& experiment);
 /// The same, and Strategy::check for the experiment's order and policy.
 std::shared_ptr<const Strategy> checked_strategy(const Experiment& experiment);

@@ -134,15 +134,15 @@ void Ledger::check(const record::Commit& commit) const {
     contradiction("unit " + to_string(commit.unit) + " to give " + model.visit(commit.unit).digest.hex() + " again",
                   commit.digest.hex(), model.id);
   }
-  if (commit.attempt >= reserved_) {
-    contradiction("a reserved attempt", std::to_string(commit.attempt.value), model.id);
-  }
+  if (commit.attempt >= reserved_) contradiction("a reserved attempt", std::to_string(commit.attempt.value), model.id);
+  check_arrivals(commit, itinerary_.passes(commit.partition).size());
 }
 
 void Ledger::add(const record::Commit& commit) {
   Model& model = at(commit.model);
   const bool again = model.is_behind();
-  const Visit visit{itinerary_.epoch(commit.unit), commit.partition, commit.worker, commit.attempt, commit.digest};
+  Visit visit{itinerary_.epoch(commit.unit), commit.partition, commit.worker, commit.attempt, commit.digest};
+  visit.arrivals = commit.metrics.arrivals;
 
   if (model.holder && *model.holder != commit.worker) ++model.hops;
   model.version = after(commit.unit);

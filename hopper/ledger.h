@@ -32,6 +32,7 @@ struct Visit {
   WorkerId worker{};
   Attempt attempt{};
   Digest digest{};
+  std::vector<std::uint8_t> arrivals{};  ///< UnitMetrics::arrivals: a unit that is trained again has this order
   bool operator==(const Visit&) const = default;
 };
 

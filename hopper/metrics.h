@@ -28,10 +28,13 @@ struct UnitMetrics {
   std::uint64_t peak_rss_bytes = 0;  ///< of the worker's process, so far
   std::vector<double> own{};       ///< the metrics beside the accuracy, in the order of model.metrics; with valid_loss
   std::optional<double> weight{};  ///< the sum of the weights of its rows; none where rows have no weights
-  /// With replicas: the bytes that each of them shared with the others, over all steps. None without replicas.
+  /// With replicas: the bytes that each of them shared with the others, over all steps; with PushGradients the mean of
+  /// the gradients that each pushed. None without replicas.
   std::optional<std::uint64_t> shared_bytes{};
   /// Of a group: the bytes that its members sent to each other while they trained, all together. None without a group.
   std::optional<std::uint64_t> exchange_bytes{};
+  /// With Replicas::PushGradients: the replicas in the order in which their gradients were applied (encode_arrivals).
+  std::vector<std::uint8_t> arrivals{};
   bool operator==(const UnitMetrics&) const = default;
 
   static void describe(auto& m, auto&& field) {
@@ -49,6 +52,7 @@ struct UnitMetrics {
     field("weight", m.weight);
     field("shared_bytes", m.shared_bytes);
     field("exchange_bytes", m.exchange_bytes);
+    field("arrivals", m.arrivals);
   }
 };
 

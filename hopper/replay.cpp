@@ -11,6 +11,7 @@
 #include "hopper/detail/unit_group.h"
 #include "hopper/device.h"
 #include "hopper/run.h"
+#include "hopper/strategy/arrivals.h"
 #include "hopper/train_unit.h"
 
 namespace hop::hopper {
@@ -37,16 +38,18 @@ class Traveller {
     Trainer& there = trainer_for(model, visit.worker);
     if (&there != here_) there.state().load(before);
     here_ = &there;
-    train_unit(there, visit.epoch, itinerary_.passes(visit.partition), rows_, {}, nullptr, members_of(visit.partition));
+    train_unit(there, visit.epoch, itinerary_.passes(visit.partition), rows_, {}, nullptr, group_of(visit));
     if (itinerary_.ends_epoch(unit)) there.end_epoch(visit.epoch);
     return there.state().save().wait();
   }
 
  private:
-  // The members whose order of additions decides the bits; none if no order of members does.
-  Group members_of(PartitionId first) const {
-    const Group group = unit_group(experiment_, itinerary_, first);
-    return group.exchange == ReduceExchange::Direct ? Group{} : group;
+  // The members whose order of additions decides the bits, or the order of the gradients. Neither, if none does.
+  Group group_of(const Visit& visit) const {
+    Group group = unit_group(experiment_, itinerary_, visit.partition);
+    if (group.exchange == ReduceExchange::Direct) group = {};
+    group.arrivals = decode_arrivals(visit.arrivals, itinerary_.passes(visit.partition).size());
+    return group;
   }
   Trainer& trainer_for(ModelId model, WorkerId worker) {
     const std::vector<std::string>& devices = results_.devices;

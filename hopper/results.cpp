@@ -271,6 +271,8 @@ std::string to_json(const Results& r) {
                {"idle_ms", json_of(r.idle)},
                {"models", models},
                {"best", r.best ? Json(r.best->value) : Json(nullptr)}};
+  if (!r.ages.empty())
+    json["ages"] = std::vector<std::pair<std::uint64_t, std::uint64_t>>(r.ages.begin(), r.ages.end());
   if (!r.strategy_choice.empty()) json["strategy_choice"] = r.strategy_choice;
   if (!r.data_damage.empty()) json["data_damage"] = r.data_damage;
   return json.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";

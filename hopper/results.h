@@ -80,6 +80,9 @@ struct Results {
   std::uint64_t shared_bytes = 0;  ///< UnitMetrics::shared_bytes of all units: what one replica of each shared
   /// Strategy::predicted_bytes: what groups of workers send by formula. `network.gradient` is what was sent.
   std::uint64_t predicted_gradient_bytes = 0;
+  /// With an asynchronous parameter server: how many gradients had each age, in updates of the weights between the
+  /// answer that brought them and the gradient's own update (ages_of). Empty otherwise.
+  std::map<std::uint64_t, std::uint64_t> ages{};
   std::uint64_t data_bytes_per_worker = 0;  ///< of the node that has to hold the most
   std::uint64_t peak_rss_bytes = 0;         ///< of the hungriest worker's process
   Waits gap{};                              ///< the cost of hops between two units of a worker (UnitMetrics)

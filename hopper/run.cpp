@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/version.h"
 #include "base/words.h"
+#include "hopper/build_model.h"
 #include "hopper/detail/auto_strategy.h"
 #include "hopper/detail/clone_check.h"
 #include "hopper/detail/extend.h"
@@ -23,6 +24,7 @@
 #include "hopper/detail/status_file.h"
 #include "hopper/detail/unread_settings.h"
 #include "hopper/device.h"
+#include "hopper/strategy/arrivals.h"
 #include "hopper/trainer.h"
 #include "kernels/threads.h"
 #include "kernels/versions.h"
@@ -55,6 +57,18 @@ std::string common(const std::vector<std::string>& by_worker) {
   return found;
 }
 
+// How many gradients of all units had each age. Units of ancestors count once, at their own model.
+std::map<std::uint64_t, std::uint64_t> ages_in(const Results& results, const Experiment& experiment) {
+  std::map<std::uint64_t, std::uint64_t> ages;
+  for (const ModelResult& model : results.models) {
+    for (const Visit& visit : std::span(model.visits).subspan(model.inherited)) {
+      const std::vector<std::uint32_t> order = decode_arrivals(visit.arrivals, results.partitions);
+      for (const auto& [age, count] : ages_of(order, bound_of(experiment))) ages[age] += count;
+    }
+  }
+  return ages;
+}
+
 // Adds the facts of the experiment to the facts of the ledger.
 void describe(Results& results, const Experiment& experiment, std::vector<std::string> devices) {
   results.name = experiment.name;
@@ -68,6 +82,7 @@ void describe(Results& results, const Experiment& experiment, std::vector<std::s
   results.device = common(results.devices);
   results.isa = IsaAgreement(std::string(kernels::isa()), results.arithmetic).isa();
   results.versions = {{"hopscotch", kVersion}, {"onednn", kernels::onednn_version()}};
+  results.ages = ages_in(results, experiment);
 }
 
 std::string run_id(const Experiment& experiment) {

@@ -96,6 +96,7 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
   optimizer_->stop_when(meter_.as_strided({}, {}, 1));
   if (replicas_ != Replicas::None) check_sharing();
   if (synchronises()) check_synchronised();
+  if (replicas_ == Replicas::PushGradients) check_pushing();
 }
 
 std::unique_ptr<data::Batches> Trainer::make_batches(std::int64_t rows) const {

@@ -50,7 +50,8 @@ class Trainer {
   /// The references outlive the trainer. `rows` may hold partitions on the device; other partitions are streamed to it.
   /// Throws ConfigError for a configuration that cannot be built, and for synchronised BatchNorm layers on another
   /// device than the CPU; DeviceError for a device that is not there, MemoryError. DtypeError if the strategy of the
-  /// experiment has replicas, unless all parameters are f32.
+  /// experiment has replicas, unless all parameters are f32. With Replicas::PushGradients also ConfigError for a scaler
+  /// of gradients, and for epochs of more gradients than the journal can remember the order of.
   Trainer(const Experiment& experiment, ModelId model, const Config& config, const data::Dataset& dataset,
           Device device = Device::cpu(), std::shared_ptr<const data::DeviceRows> rows = nullptr);
   Trainer(const Trainer&) = delete;
@@ -70,7 +71,8 @@ class Trainer {
   nn::Module& module() { return *module_; }
 
   /// From now on `exchange` stands between backward and update of every training step. Null, as at first: nothing does.
-  /// Throws DtypeError unless all parameters are f32.
+  /// Throws DtypeError unless all parameters are f32, ConfigError for rows with weights, a scaler of gradients and
+  /// Replicas::PushGradients.
   void set_exchange(std::shared_ptr<Exchange> exchange);
 
   /// Makes version 0 of the model: weights from random numbers addressed by (seed, model, parameter name), the rest as
@@ -101,10 +103,18 @@ class Trainer {
   /// averaged, too; integers are those of the first replica. A lost loss ends the epoch as in train(); with
   /// ShareWeights the state is then that of the last average, and `rows` counts up to it. Throws as train().
   ///
+  /// PushGradients: each replica computes with the weights and buffers of its own, one update follows from each
+  /// gradient alone, and then the replica takes the weights (Arrivals). The order is Group::arrivals, or the replicas
+  /// in turns; the metrics have it. Random numbers are those of (seed, model, replica, updates before the epoch,
+  /// batch): the order does not change them. The buffers are those of the first replica. A lost loss ends the epoch as
+  /// in train(). Throws StateError for an order that does not fit.
+  ///
   /// With a group, this member trains the replicas that it owns, asks `rows` for their partitions only, and shares with
   /// the others: all members return the same metrics, except for times, and have the same state, which is that of one
   /// trainer with all replicas. Throws MemberLost. Unless they use ReduceExchange::Direct, the state depends on the
-  /// members; that of one trainer is the same if it gets their `owners` without a wire.
+  /// members; that of one trainer is the same if it gets their `owners` without a wire. With PushGradients member 0
+  /// alone has the state and the metrics; the order is that in which gradients come. One trainer that gets this order
+  /// has the same state.
   UnitMetrics train_replicas(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch,
                              std::stop_token stop = {}, std::atomic<std::uint64_t>* rows_done = nullptr,
                              const Group& group = {});
@@ -156,6 +166,7 @@ class Trainer {
   void check_sharing() const;
   bool synchronises() const;
   void check_synchronised() const;
+  void check_pushing() const;
   void begin_passes();
   void end_passes(UnitMetrics& metrics, Epoch epoch, std::int64_t passes);
   Tensor random_key() const;

@@ -69,6 +69,7 @@ Names batch_names() { return {"per_replica", "global"}; }                       
 Names lr_scale_names() { return {"none", "linear", "sqrt"}; }                     // in the order of LrScale
 Names batchnorm_names() { return {"replica", "synchronised"}; }                   // in the order of BatchNormStatistics
 Names reduce_exchange_names() { return {"direct", "ring", "halving_doubling"}; }  // in the order of ReduceExchange
+Names mode_names() { return {"sync", "async"}; }                                  // in the order of ServerMode
 Names average_state_names() { return {"average", "keep", "reset"}; }              // in the order of AverageState
 Names anneal_names() { return {"cos", "linear"}; }                                // in the order of optim::Annealing
 
@@ -569,6 +570,44 @@ void check_batchnorm(const Experiment& e) {
   refuse_synchronised_on("[run] batchnorm", "device = \"" + e.run.device + "\"");
 }
 
+// Whether the strategy is, or may become, a parameter server.
+bool may_have_server(const Experiment& e) {
+  return e.run.strategy.name() == kParameterServer ||
+         (is_auto(e.run.strategy) && std::ranges::find(e.run.choose_from, kParameterServer) != e.run.choose_from.end());
+}
+
+// What an asynchronous server cannot be combined with.
+void check_mode(const Experiment& e) {
+  const ReplicaOptions& replicas = e.run.replicas;
+  if (replicas.mode.value_or(ServerMode::Sync) == ServerMode::Sync || !may_have_server(e)) return;
+  if (is_auto(e.run.strategy)) {
+    throw ConfigError(
+        "[run] mode: expected \"sync\" with strategy = \"auto\", whose times are those of the synchronous server, got "
+        "\"async\"; write strategy = \"parameter_server\"");
+  }
+  const auto refuse = [](const std::string& key, const std::string& expected, const std::string& got) {
+    throw ConfigError(key + ": expected " + expected + " with mode = \"async\", got " + got +
+                      "; leave it out, or write mode = \"sync\"");
+  };
+  if (replicas.servers.value_or(1) != 1) {
+    refuse("[run] servers", "1 (one server has the optimizer)", std::to_string(*replicas.servers));
+  }
+  if (replicas.lr_scale.value_or(LrScale::None) != LrScale::None) {
+    refuse("[run] lr_scale", "\"none\" (each update is of one batch)",
+           write_choice(lr_scale_names(), replicas.lr_scale));
+  }
+  if (replicas.average_every) {
+    refuse("[run] average_every", "nothing (no weights are averaged)", std::to_string(*replicas.average_every));
+  }
+  if (replicas.average_state) {
+    refuse("[run] average_state", "nothing (no weights are averaged)",
+           write_choice(average_state_names(), replicas.average_state));
+  }
+  if (e.model.grad_scaler) {
+    refuse("[model] grad_scaler", "false (gradients have the scales of different updates)", "true");
+  }
+}
+
 void check_word(const char* key, const std::string& word, const Names& words) {
   if (std::ranges::find(words, word) != words.end()) return;
   throw ConfigError(std::string(key) + ": unknown value \"" + printable(word) + "\"" + hint(word, words));
@@ -943,24 +982,31 @@ constexpr std::array kKeys = {
         [](S& s, K& key, E& e) { read_choice(s, key, reduce_exchange_names(), e.run.replicas.reduce_exchange); },
         [](const E& e) { return write_choice(reduce_exchange_names(), e.run.replicas.reduce_exchange); }, nullptr},
     ExperimentKey{
+        "run", "mode", "one of", "", "`\"sync\"`", "\"async\"",
+        "With strategy = \"parameter_server\": when the server applies gradients. `sync`: those of a step together, as "
+        "their mean. `async`: each one when it comes, in an update of its own; the journal remembers the order, and "
+        "the "
+        "bits are a function of it.",
+        mode_names, [](S& s, K& key, E& e) { read_choice(s, key, mode_names(), e.run.replicas.mode); },
+        [](const E& e) { return write_choice(mode_names(), e.run.replicas.mode); }, check_mode},
+    ExperimentKey{
         "run", "servers", "integer", "", "1", "2",
         "With strategy = \"parameter_server\" and several workers: how many of them add up gradients for all. Each has "
-        "an equal part of the weights. Bits do not depend on it.",
+        "an equal part of the weights. Bits do not depend on it. With mode = \"async\" it is 1.",
         nullptr, [](S& s, K& key, E& e) { read_count(s, key, e.run.replicas.servers); },
         [](const E& e) { return write_count(e.run.replicas.servers); },
         [](const E& e) { at_least_1(e.run.replicas.servers.value_or(1), "[run] servers"); }},
     ExperimentKey{
-        "run", "staleness", "integer", "steps", "0", "1",
+        "run", "staleness", "integer", "steps", "0; with mode = \"async\" no bound", "1",
         "With strategy = \"parameter_server\": how many steps late gradients are applied. With 1, those of a step are "
-        "applied when those of the next step are computed. The last ones are applied at the end of the epoch.",
+        "applied when those of the next step are computed. The last ones are applied at the end of the epoch. With "
+        "mode = "
+        "\"async\": by how many batches a replica may be ahead of the slowest one before it waits.",
         nullptr, [](S& s, K& key, E& e) { read_count(s, key, e.run.replicas.staleness, 0, kMostStaleness); },
         [](const E& e) { return write_count(e.run.replicas.staleness); },
         [](const E& e) {
           const std::uint32_t steps = e.run.replicas.staleness.value_or(0);
-          const bool has_server = e.run.strategy.name() == "parameter_server" ||
-                                  (is_auto(e.run.strategy) &&
-                                   std::ranges::find(e.run.choose_from, "parameter_server") != e.run.choose_from.end());
-          if (steps > 0 && has_server && e.model.grad_scaler) {
+          if (steps > 0 && may_have_server(e) && e.model.grad_scaler) {
             throw ConfigError(
                 "[run] staleness: expected 0 with [model] grad_scaler, because late gradients have an older scale, "
                 "got " +

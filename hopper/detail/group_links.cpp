@@ -61,10 +61,8 @@ void GroupLinks::fail(const std::string& why) {
 
 std::string GroupLinks::waits() const {
   const std::scoped_lock lock(mutex_);
-  if (!is_waiting_) return {};
-  const std::string who = absent();
-  if (who.empty()) return {};
-  return "waits for " + who + (round_ == 0 ? " to join its group" : " in round " + std::to_string(round_));
+  const std::string who = waits_.empty() ? "" : absent();
+  return who.empty() ? "" : "waits for " + who + " " + waits_;
 }
 
 // The caller holds mutex_.
@@ -97,18 +95,23 @@ std::uint64_t GroupLinks::control_bytes() const {
 
 // ---- the compute thread
 
-// Waits until nobody is awaited and nothing is on its way.
-void GroupLinks::wait(Lock& lock, const std::string& what, net::Patience patience) {
-  is_waiting_ = true;
-  const auto is_over = [this] {
-    return !error_.empty() || (parts_ == 0 && std::ranges::find(is_awaited_, true) == is_awaited_.end());
-  };
-  const bool came = patience.deadline == net::kNever ? changed_.wait(lock, stop_, is_over)
-                                                     : changed_.wait_until(lock, stop_, patience.deadline, is_over);
-  is_waiting_ = false;
+// Whether it is over in time.
+template <class F>
+bool GroupLinks::wait(Lock& lock, const std::string& why, net::Patience patience, const F& is_over) {
+  waits_ = why;
+  const auto may_end = [&] { return !error_.empty() || is_over(); };
+  const bool came = patience.deadline == net::kNever ? changed_.wait(lock, stop_, may_end)
+                                                     : changed_.wait_until(lock, stop_, patience.deadline, may_end);
+  waits_.clear();
   if (stop_.stop_requested()) throw TrainingStopped("[group] stopped");
   if (!error_.empty()) throw MemberLost("[group] " + error_);
-  if (came) return;
+  return came;
+}
+
+// Waits until nobody is awaited and nothing is on its way.
+void GroupLinks::wait_for_all(Lock& lock, const std::string& why, const std::string& what, net::Patience patience) {
+  const auto is_over = [this] { return parts_ == 0 && std::ranges::find(is_awaited_, true) == is_awaited_.end(); };
+  if (wait(lock, why, patience, is_over)) return;
   const std::string who = absent();
   lock.unlock();
   fail("expected " + who + " to " + what + " in time, got nothing");
@@ -118,7 +121,7 @@ void GroupLinks::wait(Lock& lock, const std::string& what, net::Patience patienc
 
 void GroupLinks::meet(std::uint64_t state_bytes) {
   Lock lock(mutex_);
-  wait(lock, "join", patience_with(state_bytes));
+  wait_for_all(lock, "to join its group", "join", patience_with(state_bytes));
 }
 
 void GroupLinks::check() const {
@@ -159,7 +162,46 @@ void GroupLinks::swap(const std::shared_ptr<GroupRound>& round) {
     ++parts_;
     net::asio::co_spawn(network_, send_to(shared_from_this(), rank, round, round_), net::asio::detached);
   }
-  wait(lock, "answer in round " + std::to_string(round_), patience_for(*round, bytes));
+  const std::string in_round = "in round " + std::to_string(round_);
+  wait_for_all(lock, in_round, "answer " + in_round, patience_for(*round, bytes));
+}
+
+void GroupLinks::listen(std::uint32_t from, std::size_t most) {
+  check();
+  Connection link;
+  {
+    const std::scoped_lock lock(mutex_);
+    is_awaited_[from] = true;
+    link = links_[from];
+  }
+  net::asio::co_spawn(network_, take_mail(weak_from_this(), std::move(link), from, most), net::asio::detached);
+}
+
+void GroupLinks::send(std::uint32_t to, std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes) {
+  check();
+  net::asio::co_spawn(network_, send_mail(shared_from_this(), to, message::Round::kMail, std::move(buffer), bytes),
+                      net::asio::detached);
+}
+
+void GroupLinks::end(std::uint32_t to) {
+  check();
+  net::asio::co_spawn(network_, send_mail(shared_from_this(), to, message::Round::kEndOfMail, nullptr, 0),
+                      net::asio::detached);
+}
+
+std::optional<GroupMail> GroupLinks::receive(bool waits) {
+  Lock lock(mutex_);
+  if (!error_.empty()) throw MemberLost("[group] " + error_);
+  if (mail_.empty() && !waits) return std::nullopt;
+  wait(lock, "to say something", net::Patience(), [this] { return !mail_.empty(); });
+  GroupMail mail = std::move(mail_.front());
+  mail_.pop_front();
+  return mail;
+}
+
+void GroupLinks::reuse(std::shared_ptr<AlignedBuffer> buffer) {
+  const std::scoped_lock lock(mutex_);
+  spares_.push_back(std::move(buffer));
 }
 
 net::Patience GroupLinks::patience_for(const GroupRound& round, std::uint64_t bytes) const {
@@ -176,7 +218,7 @@ net::Awaitable<void> GroupLinks::send_to(std::shared_ptr<GroupLinks> self, std::
   try {
     const message::Round head{number};
     const AlignedBuffer& bytes = round->out[rank];
-    co_await send(self->links_[rank], head, bytes.span(), self->patience_for(*round, bytes.size()));
+    co_await hopper::send(self->links_[rank], head, bytes.span(), self->patience_for(*round, bytes.size()));
   } catch (const std::exception& error) {
     self->fail(error.what());
   }
@@ -188,7 +230,7 @@ net::Awaitable<void> GroupLinks::receive_from(std::shared_ptr<GroupLinks> self, 
   try {
     AlignedBuffer& bytes = round->in[rank];
     const Connection link = self->links_[rank];
-    const auto head = co_await receive<message::Round>(link, net::Patience());  // swap() limits the wait
+    const auto head = co_await hopper::receive<message::Round>(link, net::Patience());  // swap() limits the wait
     if (head.number != number || head.payload_bytes != bytes.size()) {
       throw NetError("expected round " + std::to_string(number) + " with " + std::to_string(bytes.size()) +
                      " bytes from worker " + std::to_string(self->workers_[rank].value) + ", got round " +
@@ -199,6 +241,67 @@ net::Awaitable<void> GroupLinks::receive_from(std::shared_ptr<GroupLinks> self, 
     self->fail(error.what());
   }
   self->end_part(rank, true);
+}
+
+net::Awaitable<void> GroupLinks::send_mail(std::shared_ptr<GroupLinks> self, std::uint32_t to, std::uint64_t number,
+                                           std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes) {
+  try {
+    const message::Round head{number};
+    const ByteView payload = buffer ? buffer->span().first(bytes) : ByteView();
+    co_await hopper::send(self->links_[to], head, payload, self->patience_with(bytes));
+  } catch (const std::exception& error) {
+    self->fail(error.what());
+  }
+}
+
+// Takes messages at once, whatever the compute thread does: nobody's bytes wait in the network. No limit of time holds
+// for the beginning of a message, because its sender may compute before. Meanwhile the unit may end here by an error:
+// then its links end, and the others notice.
+net::Awaitable<void> GroupLinks::take_mail(std::weak_ptr<GroupLinks> weak, Connection link, std::uint32_t from,
+                                           std::size_t most) {
+  std::string error;
+  try {
+    for (bool is_over = false; !is_over;) {
+      const auto head = co_await hopper::receive<message::Round>(link, net::Patience());
+      const std::shared_ptr<GroupLinks> self = weak.lock();
+      if (!self) co_return;
+      is_over = head.number == message::Round::kEndOfMail && head.payload_bytes == 0;
+      GroupMail mail{from, nullptr, static_cast<std::size_t>(head.payload_bytes)};
+      if (!is_over) {
+        if (head.number != message::Round::kMail || mail.bytes == 0 || mail.bytes > most) {
+          throw NetError("expected a message of 1 to " + std::to_string(most) + " bytes from worker " +
+                         std::to_string(self->workers_[from].value) + ", got round " + std::to_string(head.number) +
+                         " with " + std::to_string(mail.bytes));
+        }
+        mail.buffer = self->make_buffer(most);
+        co_await link->receive_payload(mail.buffer->span().first(mail.bytes), self->patience_with(mail.bytes));
+      }
+      self->put_mail(std::move(mail));
+    }
+  } catch (const std::exception& caught) {
+    error = caught.what();
+  }
+  const std::shared_ptr<GroupLinks> self = weak.lock();
+  if (self && !error.empty()) self->fail(error);
+}
+
+std::shared_ptr<AlignedBuffer> GroupLinks::make_buffer(std::size_t size) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!spares_.empty() && spares_.back()->size() == size) {
+      std::shared_ptr<AlignedBuffer> spare = std::move(spares_.back());
+      spares_.pop_back();
+      return spare;
+    }
+  }
+  return std::make_shared<AlignedBuffer>(size);
+}
+
+void GroupLinks::put_mail(GroupMail mail) {
+  const std::scoped_lock lock(mutex_);
+  if (!mail.buffer) is_awaited_[mail.from] = false;
+  mail_.push_back(std::move(mail));
+  changed_.notify_all();
 }
 
 // The thread that waits is woken once, by the last part of the round. An error wakes it by itself.
@@ -224,8 +327,8 @@ void GroupLinks::part() {
 net::Awaitable<void> GroupLinks::say_goodbye(Connection connection, std::uint64_t number) {
   try {
     const message::Round last{number};
-    co_await send(connection, last, {}, net::deadline_in(kGoodbyePatience));
-    co_await receive<message::Round>(connection, net::deadline_in(kGoodbyePatience));
+    co_await hopper::send(connection, last, {}, net::deadline_in(kGoodbyePatience));
+    co_await hopper::receive<message::Round>(connection, net::deadline_in(kGoodbyePatience));
   } catch (const NetError&) {  // it has heard enough
   }
   connection->close();

@@ -4,8 +4,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -54,6 +56,12 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   void expect(const std::shared_ptr<GroupRound>& round) override;
   /// Throws MemberLost; TrainingStopped if the life of the worker ends.
   void swap(const std::shared_ptr<GroupRound>& round) override;
+  void listen(std::uint32_t from, std::size_t most) override;
+  void send(std::uint32_t to, std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes) override;
+  void end(std::uint32_t to) override;
+  /// Throws as swap().
+  std::optional<GroupMail> receive(bool waits) override;
+  void reuse(std::shared_ptr<AlignedBuffer> buffer) override;
   void check() const override;
   /// After the last round: closes each connection when the member at its other end has everything that was sent to it.
   void part();
@@ -67,10 +75,18 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   static net::Awaitable<void> receive_from(std::shared_ptr<GroupLinks> self, std::uint32_t rank,
                                            std::shared_ptr<GroupRound> round, std::uint64_t number);
   void begin_to_receive(const std::shared_ptr<GroupRound>& round);
+  static net::Awaitable<void> send_mail(std::shared_ptr<GroupLinks> self, std::uint32_t to, std::uint64_t number,
+                                        std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes);
+  static net::Awaitable<void> take_mail(std::weak_ptr<GroupLinks> weak, Connection link, std::uint32_t from,
+                                        std::size_t most);
   static net::Awaitable<void> say_goodbye(Connection connection, std::uint64_t number);
   void end_part(std::uint32_t rank, bool has_received);
-  void wait(Lock& lock, const std::string& what, net::Patience patience);
+  template <class F>
+  bool wait(Lock& lock, const std::string& why, net::Patience patience, const F& is_over);
+  void wait_for_all(Lock& lock, const std::string& why, const std::string& what, net::Patience patience);
   std::string absent() const;
+  std::shared_ptr<AlignedBuffer> make_buffer(std::size_t size);
+  void put_mail(GroupMail mail);
   net::Patience patience_with(std::uint64_t bytes) const;
   net::Patience patience_for(const GroupRound& round, std::uint64_t bytes) const;
 
@@ -83,12 +99,14 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::vector<Connection> links_;         // by rank; the own one stays null
-  std::vector<bool> is_awaited_;          // by rank: its connection, or its bytes of this round
+  std::vector<bool> is_awaited_;          // by rank: its connection, its bytes of this round, or its messages
   std::vector<bool> is_sending_;          // by rank: it has not taken the own bytes of this round
   std::uint32_t parts_ = 0;               // of the round: sends and receives that have not ended
   std::uint64_t round_ = 0;               // the number of the last one
   std::shared_ptr<GroupRound> expected_;  // the next one, if it comes in already
-  bool is_waiting_ = false;
+  std::deque<GroupMail> mail_;            // messages that have come
+  std::vector<std::shared_ptr<AlignedBuffer>> spares_;  // for messages
+  std::string waits_;  // for people: what the compute thread waits for; empty: it does not wait
   std::string error_;
 };
 

@@ -68,13 +68,15 @@ void Held::check_page(const std::vector<HeldState>& states) {
                  std::to_string(states.size()));
 }
 
-// A state takes less than 128 bytes, and more where the application has metrics of its own.
+// A state takes less than 128 bytes, and more where the application has metrics of its own, and with an order of
+// gradients.
 std::vector<Held> pages_of(std::vector<HeldState> states) {
   constexpr std::size_t kPageBytes = 128 * kStatesPerPage;
   std::vector<Held> pages;
   std::size_t bytes = kPageBytes;
   for (HeldState& state : states) {
-    const std::size_t own = state.metrics.own.size(), cost = 128 + (own == 0 ? 0 : 16 + 8 * own);
+    const std::size_t own = state.metrics.own.size(), arrivals = state.metrics.arrivals.size();
+    const std::size_t cost = 128 + (own == 0 ? 0 : 16 + 8 * own) + (arrivals == 0 ? 0 : 16 + arrivals);
     bytes += cost;
     if (bytes > kPageBytes) {
       pages.emplace_back();

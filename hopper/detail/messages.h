@@ -404,7 +404,9 @@ struct Meet {
 
 /// A round of a group: the sender's bytes for the receiver follow as the frame's payload.
 struct Round {
-  std::uint64_t number = 0;         ///< from 1
+  /// Between two rounds: a message, and the end of all messages of its sender.
+  static constexpr std::uint64_t kMail = 0, kEndOfMail = ~std::uint64_t{0};
+  std::uint64_t number = 0;         ///< from 1; or kMail, or kEndOfMail
   std::uint64_t payload_bytes = 0;  ///< of the payload that follows; the frame says it
   static void describe(auto& m, auto&& field) { field("number", m.number); }
 };

@@ -30,6 +30,7 @@ class RowsOfSteps {
   }
 
   std::int64_t steps() const { return rows_.empty() ? 0 : (std::ranges::max(rows_) + batch_ - 1) / batch_; }
+  std::int64_t steps_of(std::size_t replica) const { return (rows_[replica] + batch_ - 1) / batch_; }
   std::int64_t of(std::size_t replica, std::int64_t begin, std::int64_t end) const {
     return std::min(rows_[replica], end * batch_) - std::min(rows_[replica], begin * batch_);
   }

@@ -1,6 +1,8 @@
 #include "hopper/detail/state_fields.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +16,29 @@ namespace hop::hopper {
 namespace {
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
+
+// Two digits for each byte: an order of gradients may have a hundred thousand.
+std::string to_hex(const std::vector<std::uint8_t>& bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const std::uint8_t byte : bytes) {
+    text += kDigits[byte >> 4U];
+    text += kDigits[byte & 0xFU];
+  }
+  return text;
+}
+
+bool from_hex(std::string_view text, std::vector<std::uint8_t>& bytes) {
+  if (text.size() % 2 != 0) return false;
+  bytes.resize(text.size() / 2);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const char* const begin = text.data() + 2 * i;
+    const auto [end, error] = std::from_chars(begin, begin + 2, bytes[i], 16);
+    if (error != std::errc{} || end != begin + 2) return false;
+  }
+  return true;
+}
 
 // The header has these values in places of their own.
 bool is_elsewhere(std::string_view name) { return name == "digest" || name == "state_bytes"; }
@@ -38,6 +63,9 @@ class ToFields {
   void write(const std::string& name, const std::optional<T>& value) {
     if (value) write(name, *value);
   }
+  void write(const std::string& name, const std::vector<std::uint8_t>& bytes) {
+    if (!bytes.empty()) fields.emplace_back(name, to_hex(bytes));
+  }
   template <class T>
   void write(const std::string& name, const std::vector<T>& values) {
     for (std::size_t i = 0; i < values.size(); ++i) write(name + "." + std::to_string(i), values[i]);
@@ -53,16 +81,18 @@ class FromFields {
   }
 
  private:
+  const std::string* text(const std::string& name) const {
+    const auto field = std::ranges::find(fields_, name, &Fields::value_type::first);
+    return field == fields_.end() ? nullptr : &field->second;
+  }
   template <class T>
   std::optional<T> find(const std::string& name) const {
-    for (const auto& [key, value] : fields_) {
-      if (key != name) continue;
-      T number{};
-      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-      if (error != std::errc{} || end != value.data() + value.size()) throw StateError("[state] bad field " + key);
-      return number;
-    }
-    return std::nullopt;
+    const std::string* value = text(name);
+    if (value == nullptr) return std::nullopt;
+    T number{};
+    const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
+    if (error != std::errc{} || end != value->data() + value->size()) throw StateError("[state] bad field " + name);
+    return number;
   }
 
   template <flat::Scalar T>
@@ -78,6 +108,11 @@ class FromFields {
   template <class T>
   void read(const std::string& name, std::optional<T>& value) {
     value = find<T>(name);
+  }
+  void read(const std::string& name, std::vector<std::uint8_t>& bytes) {
+    const std::string* hex = text(name);
+    if (hex == nullptr) return;
+    if (!from_hex(*hex, bytes)) throw StateError("[state] bad field " + name);
   }
   template <class T>
   void read(const std::string& name, std::vector<T>& values) {

@@ -16,7 +16,7 @@ constexpr std::size_t kMostEarly = 256;  // far more than a group can have; olde
 
 // What the members tell each other about a unit that is trained.
 struct Word {
-  Digest digest;               // of the state
+  Digest digest;               // of the state; zero if the lead alone has it
   std::uint64_t sent = 0;      // to the other members
   std::uint64_t received = 0;  // of the parent state
 };
@@ -80,11 +80,14 @@ Group Worker::meet_group(const Cargo& cargo) const {
   return group;
 }
 
-// The last round of a unit: all members must have the same state. Sums up the bytes of all.
+// The last round of a unit: all members must have the same state, unless the lead alone has it. Sums up the bytes of
+// all.
 void Worker::confirm_group(const Cargo& cargo, const Trainer& trainer, UnitMetrics& metrics) {
   GroupLinks& group = *cargo.group;
   const std::uint32_t others = group.members() - 1;
-  const Word own{trainer.state().digest(), group.payload_sent() + others * sizeof(Word), cargo.received_bytes};
+  const bool have_all_the_state = trainer.replicas() != Replicas::PushGradients;
+  const Digest digest = have_all_the_state ? trainer.state().digest() : Digest();
+  const Word own{digest, group.payload_sent() + others * sizeof(Word), cargo.received_bytes};
   const auto round = std::make_shared<GroupRound>(group.members());
   for (std::uint32_t rank = 0; rank < group.members(); ++rank) {
     if (rank == group.rank()) continue;

@@ -12,6 +12,7 @@
 #include "hopper/detail/failure.h"
 #include "hopper/detail/on_disk.h"
 #include "hopper/detail/worker.h"
+#include "hopper/strategy/arrivals.h"
 #include "hopper/train_unit.h"
 #include "kernels/threads.h"
 #include "tensor/own_queue.h"
@@ -249,9 +250,10 @@ UnitMetrics Worker::train(Cargo& cargo) {
   if (!cargo.gap) measure_gap(cargo);              // once, because a second try is no gap
   if (is_first(lease.unit)) trainer.initialize();  // part of the model's first unit, not of the gap
   const PartitionRows rows = [this](PartitionId id) { return partitions_.at(id); };
-  const Group group = cargo.group ? meet_group(cargo) : Group();
-  UnitMetrics metrics =
-      train_unit(trainer, lease.epoch, itinerary_.passes(lease.partition), rows, stop_.get_token(), &rows_done_, group);
+  const std::vector<PartitionId> passes = itinerary_.passes(lease.partition);
+  Group group = cargo.group ? meet_group(cargo) : Group();
+  group.arrivals = decode_arrivals(lease.arrivals, passes.size());
+  UnitMetrics metrics = train_unit(trainer, lease.epoch, passes, rows, stop_.get_token(), &rows_done_, group);
   if (lease.validate) trainer.end_epoch(lease.epoch);
   metrics.received_bytes = cargo.received_bytes;
   if (cargo.group) confirm_group(cargo, trainer, metrics);

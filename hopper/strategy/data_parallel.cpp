@@ -49,6 +49,13 @@ ReduceExchange DataParallel::exchange(std::optional<ReduceExchange> wanted) cons
 }
 
 std::uint64_t DataParallel::predicted_bytes(const Spread& spread, std::uint64_t shared) const {
+  if (replicas_ == Replicas::PushGradients) {
+    std::uint64_t apart = 0;  // replicas that are not the server's
+    for (std::uint32_t q = 0; q < spread.partitions; ++q) {
+      apart += spread.owner(PartitionId(q)) == spread.owner(PartitionId(0)) ? 0 : 1;
+    }
+    return 2 * shared * apart;
+  }
   const std::uint64_t members = std::min(spread.workers, spread.partitions);
   if (replicas_ == Replicas::ShareGradients) return 2 * shared * (members - 1);
   // Members with several replicas: all, or as many as there are replicas beyond one for each member.
@@ -72,6 +79,12 @@ std::shared_ptr<const Strategy> averaging() {
 std::shared_ptr<const Strategy> parameter_server() {
   static const std::shared_ptr<const Strategy> the_one =
       std::make_shared<DataParallel>("parameter_server", Replicas::ShareGradients, Wire::Server);
+  return the_one;
+}
+
+std::shared_ptr<const Strategy> async_parameter_server() {
+  static const std::shared_ptr<const Strategy> the_one =
+      std::make_shared<DataParallel>("parameter_server", Replicas::PushGradients, Wire::Server);
   return the_one;
 }
 

@@ -37,8 +37,8 @@ class DataParallel final : public WholeEpochs {
   ReduceExchange exchange(std::optional<ReduceExchange> wanted) const;
   /// 2 (W - 1) times `shared`, however many members add up: all other members send a part to the one that has it, and
   /// get as much back. All exchanges of gradients send as much. Weights are added in f64: a worker with several
-  /// replicas sends their sum so, which takes twice the bytes of the values of one. More workers than partitions would
-  /// have no replica.
+  /// replicas sends their sum so, which takes twice the bytes of the values of one. With PushGradients twice `shared`
+  /// for each replica that is not the server's. More workers than partitions would have no replica.
   std::uint64_t predicted_bytes(const Spread& spread, std::uint64_t shared) const override;
 
  private:
@@ -56,5 +56,8 @@ std::shared_ptr<const Strategy> averaging();
 /// The synchronous parameter server (Li et al., OSDI 2014): allreduce, where few members add up for all. Its bits, and
 /// as many bytes, but most of them on the links of the servers.
 std::shared_ptr<const Strategy> parameter_server();
+/// The asynchronous one: the owner of the first partition is the server, and applies each gradient when it comes. Bits
+/// are a function of the experiment and of the order in which gradients came, which the journal remembers.
+std::shared_ptr<const Strategy> async_parameter_server();
 
 }  // namespace hop::hopper

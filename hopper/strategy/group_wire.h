@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,20 +28,46 @@ struct GroupRound {
   std::uint64_t allowance = 0;
 };
 
-/// One member's connections to the others of its group. All members call swap() equally often, with sizes that fit:
-/// `out[r]` of member s is as long as `in[s]` of member r. Where both are empty, no message passes.
+/// A message of one member that has come, or its end.
+struct GroupMail {
+  std::uint32_t from = 0;
+  std::shared_ptr<AlignedBuffer> buffer{};  ///< its first bytes are the message; null: no more messages follow
+  std::size_t bytes = 0;
+};
+
+/// One member's connections to the others of its group.
+///
+/// In rounds: all members call swap() equally often, with sizes that fit: `out[r]` of member s is as long as `in[s]` of
+/// member r. Where both are empty, no message passes.
+///
+/// Between two rounds: a member sends to another when it likes, and the other one listens. Whoever listens hears the
+/// end of the messages before the next round begins.
 class GroupWire {
  public:
   virtual ~GroupWire() = default;
   virtual std::uint32_t rank() const = 0;
   virtual std::uint32_t members() const = 0;
-  /// The next call of swap() will be that of this round: what comes from the others goes to `in` from now on, while this
-  /// member still computes. Otherwise a quick member's bytes fill the connection and stand still, which looks like a
-  /// broken one. No limit of time holds before swap().
+  /// The next call of swap() will be that of this round: what comes from the others goes to `in` from now on, while
+  /// this member still computes. Otherwise a quick member's bytes fill the connection and stand still, which looks like
+  /// a broken one. No limit of time holds before swap().
   virtual void expect(const std::shared_ptr<GroupRound>&) {}
   /// Sends all of `out` and fills all of `in`. Waits for those members from which something comes. Throws MemberLost if
   /// one cannot be reached or does not answer in time; the group is of no use then.
   virtual void swap(const std::shared_ptr<GroupRound>& round) = 0;
+
+  /// From now on the messages of this member are taken as they come, each of at most so many bytes, until it ends.
+  virtual void listen(std::uint32_t from, std::size_t most) = 0;
+  /// Sends the first `bytes` of the buffer, at least one, to a member that listens. Does not wait: the buffer stays as
+  /// it is until the member is heard to have it. Throws MemberLost if the group is known to be of no use any more.
+  virtual void send(std::uint32_t to, std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes) = 0;
+  /// Tells a member that listens that no more messages follow. Throws as send().
+  virtual void end(std::uint32_t to) = 0;
+  /// The next message that has come, or an end. If there is none, waits for one, without a limit of time, because the
+  /// others may compute; or returns none. Throws as swap().
+  virtual std::optional<GroupMail> receive(bool waits) = 0;
+  /// The buffer of a message is free again.
+  virtual void reuse(std::shared_ptr<AlignedBuffer> buffer) = 0;
+
   /// Any thread, also in the middle of a round: the group is of no use any more. Everybody who waits gets MemberLost.
   virtual void fail(const std::string& why) = 0;
   /// Between two rounds: throws MemberLost if the group is known to be of no use any more.
@@ -60,6 +87,9 @@ struct Group {
   ReduceExchange exchange = ReduceExchange::Direct;
   /// With `Direct`: so many members, the first ones, add up a part each. 0: all do.
   std::uint32_t servers = 0;
+  /// With Replicas::PushGradients: the order in which the gradients of the replicas are applied, of an epoch that is
+  /// trained again. Empty: as they come; one worker alone takes replicas in turns.
+  std::vector<std::uint32_t> arrivals{};
 
   bool owns(std::size_t replica) const { return wire == nullptr || owners[replica] == wire->rank(); }
 };

@@ -25,7 +25,7 @@ constexpr std::array kStrategies = {
         "averaging", averaging,
         "A replica of the model for each partition; after average_every steps all take the mean of their weights."},
     StrategyRow{
-        "parameter_server", parameter_server,
+        kParameterServer, parameter_server,
         "As allreduce, with the same bits: servers, which are some of the workers, add up the gradients for all."},
 };
 

@@ -21,8 +21,10 @@ enum class Order : std::uint8_t { Fixed, Free };
 /// Otherwise the unit has a replica of the model for each of its partitions, and all begin with the same state. After
 /// the unit there is one state again. `ShareGradients`: in each step the replicas take the mean of their gradients, so
 /// all of them have the same weights. `ShareWeights`: each replica trains on its own, and now and then all take the
-/// mean of their weights. How replicas see their rows is ReplicaOptions (hopper/experiment.h).
-enum class Replicas : std::uint8_t { None, ShareGradients, ShareWeights };
+/// mean of their weights. `PushGradients`: a server applies each gradient of each replica alone, when it comes, and
+/// answers the replica with the weights (Arrivals). How replicas see their rows is ReplicaOptions
+/// (hopper/experiment.h).
+enum class Replicas : std::uint8_t { None, ShareGradients, ShareWeights, PushGradients };
 
 /// The two seams. (1) What a unit is made of, and to which worker it is leased: the coordinator, its policy, every
 /// worker, replay and the simulator ask the same object. (2) What happens between backward and update.

@@ -99,7 +99,7 @@ struct Arrived {
   Attempt attempt{};
   Digest digest{};
 };
-/// The unit is trained; its new state waits in memory. In a group: all members have the same state.
+/// The unit is trained; its new state waits in memory. In a group: the lead has the state of the group.
 struct Trained {
   Attempt attempt{};
   UnitMetrics metrics{};

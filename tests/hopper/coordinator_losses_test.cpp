@@ -46,6 +46,21 @@ TEST_F(Losses, RollAModelBackToItsInitialStateWhereNothingIsLeft) {
   EXPECT_EQ(run.holder(0), peer(0, 2));
 }
 
+// With an asynchronous server the unit has the digest of its commit only if gradients are applied in the same order.
+TEST_F(Losses, AreTrainedAgainInTheOrderOfTheirGradients) {
+  event::Result result = run.result_of(0);
+  result.metrics.arrivals = {0, 0, 0};
+  EXPECT_THAT(run.lease(0).arrivals, IsEmpty()) << "gradients are applied as they come";
+  run.step(result);
+  run.sync();
+  EXPECT_THAT(run.lease(0).arrivals, IsEmpty()) << "of the next unit";
+  run.down(1);
+  run.up(0, 2, {});
+  run.sync();
+  ASSERT_EQ(run.lease(0).unit, Unit{0});
+  EXPECT_THAT(run.lease(0).arrivals, ElementsAre(0, 0, 0));
+}
+
 TEST_F(Losses, AreMadeGoodByTheLeaseThatIsOnItsWay) {
   train_and_hold();
   ASSERT_EQ(run.holder(0), peer(1)) << "which may have fetched the state already";

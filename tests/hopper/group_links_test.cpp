@@ -1,4 +1,5 @@
-// A member's connections to the others of its group, between threads of this process.
+// A member's connections to the others of its group, between threads of this process. Long because rounds, and messages
+// between them, have one fixture.
 #include "hopper/detail/group_links.h"
 
 #include <gmock/gmock.h>
@@ -183,6 +184,130 @@ TEST_F(TwoMembers, AWaitForWorkEndsWithTheGroup) {
   links_[0]->fail("the group has lost a member");
   waits.join();
   EXPECT_THAT([this] { links_[0]->check(); }, ThrowsMessage<MemberLost>(HasSubstr("the group has lost a member")));
+}
+
+// ---- messages between two rounds
+
+class Mail : public TwoMembers {
+ protected:
+  static std::shared_ptr<AlignedBuffer> buffer(std::size_t size, unsigned char value = 0) {
+    const auto made = std::make_shared<AlignedBuffer>(size);
+    for (std::byte& b : made->span()) b = std::byte{value};
+    return made;
+  }
+};
+
+// Both directions at once; then the next round begins.
+TEST_F(Mail, ComesInItsOrderBetweenRounds) {
+  begin();
+  connect();
+  std::thread other([this] {
+    swap(1, 4, 4);
+    links_[1]->listen(0, 8);
+    for (unsigned char i = 1; i <= 3; ++i) links_[1]->send(0, buffer(100'000, i), 50'000U * (i % 2U) + 8);
+    links_[1]->end(0);
+    const std::optional<GroupMail> answer = links_[1]->receive(true);
+    EXPECT_EQ(answer->bytes, 8U);
+    EXPECT_EQ(answer->buffer->data()[7], std::byte{9});
+    EXPECT_EQ(links_[1]->receive(true)->buffer, nullptr);
+    swap(1, 4, 4);
+  });
+  swap(0, 4, 4);
+  links_[0]->listen(1, 60'000);
+  for (unsigned char i = 1; i <= 3; ++i) {
+    const std::optional<GroupMail> mail = links_[0]->receive(true);
+    ASSERT_TRUE(mail && mail->buffer);
+    EXPECT_EQ(mail->from, 1U);
+    EXPECT_EQ(mail->bytes, 50'000U * (i % 2U) + 8);
+    EXPECT_EQ(mail->buffer->data()[7], std::byte{i});
+    links_[0]->reuse(mail->buffer);
+  }
+  const std::optional<GroupMail> last = links_[0]->receive(true);
+  EXPECT_EQ(last->from, 1U);
+  EXPECT_EQ(last->buffer, nullptr);
+  EXPECT_FALSE(links_[0]->receive(false)) << "nothing follows";
+  links_[0]->send(1, buffer(8, 9), 8);
+  links_[0]->end(1);
+  swap(0, 4, 4);
+  other.join();
+  EXPECT_EQ(links_[0]->payload_sent(), 2 * 4U + 8);
+  EXPECT_EQ(links_[1]->payload_sent(), 2 * 4U + 2 * 50'000 + 3 * 8);
+}
+
+// The other one computes for longer than any round may take.
+TEST_F(Mail, IsWaitedForWithoutALimit) {
+  begin(milliseconds(-60'000 + 1000));
+  connect();
+  links_[0]->listen(1, 8);
+  std::thread other([this] {
+    while (links_[0]->waits().empty()) std::this_thread::yield();
+    EXPECT_EQ(links_[0]->waits(), "waits for worker 7 to say something");
+    std::this_thread::sleep_for(milliseconds(1500));
+    links_[1]->send(0, buffer(8), 8);
+  });
+  EXPECT_NO_THROW(links_[0]->receive(true));
+  other.join();
+  EXPECT_EQ(links_[0]->waits(), "");
+}
+
+// Bytes that wait in the network would look like a worker that is gone.
+TEST_F(Mail, IsTakenWhileTheReceiverComputes) {
+  begin();
+  connect();
+  links_[0]->listen(1, 1 << 20);
+  links_[1]->listen(0, 1);
+  for (unsigned char i = 0; i < 8; ++i) links_[1]->send(0, buffer(1 << 20, i), 1 << 20);
+  links_[1]->end(0);
+  links_[0]->end(1);
+  EXPECT_EQ(links_[1]->receive(true)->buffer, nullptr) << "it hears the other one beside";
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (links_[1]->payload_sent() < 8U << 20 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_EQ(links_[1]->payload_sent(), 8U << 20) << "and nobody has received them";
+  for (unsigned char i = 0; i < 8; ++i) EXPECT_EQ(links_[0]->receive(true)->buffer->data()[0], std::byte{i});
+}
+
+TEST_F(Mail, EndsWithTheGroup) {
+  begin();
+  connect();
+  links_[0]->listen(1, 8);
+  std::thread other([this] {
+    while (links_[0]->waits().empty()) std::this_thread::yield();
+    links_[1]->fail("killed");
+  });
+  EXPECT_THROW(links_[0]->receive(true), MemberLost);
+  other.join();
+  EXPECT_THROW(links_[0]->receive(false), MemberLost);
+  EXPECT_THROW(links_[0]->send(1, buffer(8), 8), MemberLost);
+  EXPECT_THROW(links_[0]->end(1), MemberLost);
+}
+
+// An error of one's own ends the unit in the middle. Who listens does not keep the connection.
+TEST_F(Mail, EndsWhereAMemberGivesItsUnitUp) {
+  begin();
+  connect();
+  links_[0]->listen(1, 8);
+  links_[1]->listen(0, 8);
+  links_[0].reset();
+  EXPECT_THROW(links_[1]->receive(true), MemberLost);
+}
+
+TEST_F(Mail, EndsWithTheLifeOfTheWorker) {
+  begin();
+  connect();
+  links_[0]->listen(1, 8);
+  std::thread stopper([this] { stop_.request_stop(); });
+  EXPECT_THROW(links_[0]->receive(true), TrainingStopped);
+  stopper.join();
+}
+
+TEST_F(Mail, ThatIsTooLongEndsTheGroup) {
+  begin();
+  connect();
+  links_[0]->listen(1, 8);
+  links_[1]->send(0, buffer(16), 16);
+  EXPECT_THAT(
+      [this] { links_[0]->receive(true); },
+      ThrowsMessage<MemberLost>(HasSubstr("expected a message of 1 to 8 bytes from worker 7, got round 0 with 16")));
 }
 
 TEST_F(TwoMembers, SayWhomTheyWaitFor) {

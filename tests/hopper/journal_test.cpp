@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "hopper/journal_codec_internal.h"
+#include "hopper/strategy/arrivals.h"
 #include "tests/hopper/described.h"
 #include "tests/hopper/golden_metrics.h"
 #include "tests/source_tree.h"
@@ -113,6 +114,31 @@ TEST_F(Journals, GiveBackWhatWasWritten) {
   EXPECT_EQ(contents.header, kHeader);
   EXPECT_EQ(contents.records, kRecords);
   EXPECT_EQ(contents.torn_bytes, 0U);
+}
+
+// Journals from before there were such orders have none: GoldenJournal.IsRead.
+TEST_F(Journals, KeepTheOrderOfGradients) {
+  record::Commit with = commit(0), without = commit(1);
+  with.metrics.arrivals = {0, 1, 1, 0, 0x80, 1, 255};
+  {
+    Journal journal = Journal::create(path_, kHeader);
+    journal.append(with);
+    journal.append(without);
+    journal.sync();
+  }
+  EXPECT_EQ(read_journal(path_).records, (std::vector<Record>{with, without}));
+}
+
+// The longest order that a trainer takes.
+TEST_F(Journals, HaveRoomForTheLongestOrderOfGradients) {
+  record::Commit c = commit(0);
+  c.metrics.arrivals.assign(kMostArrivalBytes, 7);
+  {
+    Journal journal = Journal::create(path_, kHeader);
+    journal.append(c);
+    journal.sync();
+  }
+  EXPECT_EQ(read_journal(path_).records, (std::vector<Record>{c}));
 }
 
 TEST_F(Journals, KeepLossesThatAreNotFinite) {
@@ -400,6 +426,7 @@ TEST(GoldenJournal, IsRead) {
   const JournalContents contents = read_journal(kGolden);
   EXPECT_EQ(contents.header, kHeader);
   EXPECT_EQ(contents.records, golden_records());
+  EXPECT_TRUE(std::get<record::Commit>(contents.records[1]).metrics.arrivals.empty()) << "from before there were such";
 }
 
 TEST_F(Journals, HaveTheBytesOfTheGoldenOne) {

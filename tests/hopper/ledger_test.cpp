@@ -125,6 +125,23 @@ TEST(Ledger, FollowsAModelThroughItsUnits) {
   EXPECT_EQ(ledger.sequence(), 6U);
 }
 
+// A unit that is trained again has the order of its gradients.
+TEST(Ledger, KeepsTheOrderOfGradientsAndRefusesOneOfOtherReplicas) {
+  Ledger ledger = begun({4, 2, 2, Order::Fixed, async_parameter_server()}, 1);
+  record::Commit c = next_commit(ledger, 0);
+  c.metrics.arrivals = {0, 3, 4};
+  EXPECT_THAT([&] { ledger.apply(c); },
+              ThrowsMessage<JournalError>(HasSubstr("expected an order of the gradients of the unit")));
+  c.metrics.arrivals = {0, 3, 0x80};
+  EXPECT_THROW(ledger.apply(c), JournalError);
+  c.metrics.arrivals = {0, 3, 1, 2, 0};
+  ledger.apply(c);
+  commit(ledger, 0);
+  EXPECT_EQ(ledger.model(ModelId{0}).visits[0].arrivals, c.metrics.arrivals);
+  EXPECT_THAT(ledger.model(ModelId{0}).visits[1].arrivals, IsEmpty());
+  EXPECT_EQ(summarize(ledger, Objective::ValidAccuracy).models[0].visits[0].arrivals, c.metrics.arrivals);
+}
+
 TEST(Results, TellGapsOfPrefetchedUnitsFromThoseOfUnitsThatWereOrderedLate) {
   Ledger ledger = begun({4, 1, 2, Order::Fixed}, 1);
   const std::vector<std::pair<double, double>> gaps_and_idle = {{-1, -1},   {0.001, 0},   {0.003, 0},

@@ -1,15 +1,19 @@
 // A group whose members are threads of one test.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "hopper/strategy/group_wire.h"
@@ -40,6 +44,42 @@ class LocalGroup {
     if (mail.mapped().size() != into.size()) throw MemberLost("[test] a message of another size");
     if (!into.empty()) std::memcpy(into.data(), mail.mapped().data(), into.size());
   }
+  // Messages between rounds; an empty one is the end.
+  void send(std::uint32_t from, std::uint32_t to, ByteView bytes) {
+    const std::scoped_lock lock(mutex_);
+    letters_[{from, to}].emplace_back(bytes.begin(), bytes.end());
+    bytes_ += bytes.size();
+    sent_[from] += bytes.size();
+    changed_.notify_all();
+  }
+  // `most`: of those members to which the receiver listens.
+  std::optional<GroupMail> receive(std::uint32_t to, std::map<std::uint32_t, std::size_t>& most, bool waits) {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      if (has_failed_) throw MemberLost("[test] a member is gone");
+      for (const auto& [from, size] : most) {
+        auto& letters = letters_[{from, to}];
+        if (letters.empty()) continue;
+        const std::vector<std::byte> letter = std::move(letters.front());
+        letters.pop_front();
+        if (letter.size() > size) throw MemberLost("[test] a message that is too long");
+        GroupMail mail{from, nullptr, letter.size()};
+        if (letter.empty()) {
+          most.erase(mail.from);
+          return mail;
+        }
+        mail.buffer = std::make_shared<AlignedBuffer>(size);
+        std::memcpy(mail.buffer->data(), letter.data(), letter.size());
+        return mail;
+      }
+      if (!waits) return std::nullopt;
+      changed_.wait(lock);
+    }
+  }
+  bool has_letters() {
+    const std::scoped_lock lock(mutex_);
+    return std::ranges::any_of(letters_, [](const auto& entry) { return !entry.second.empty(); });
+  }
   void fail() {
     const std::scoped_lock lock(mutex_);
     has_failed_ = true;
@@ -55,6 +95,7 @@ class LocalGroup {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::tuple<std::uint64_t, std::uint32_t, std::uint32_t>, std::vector<std::byte>> mail_;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::deque<std::vector<std::byte>>> letters_;  // by from and to
   std::uint64_t bytes_ = 0;
   std::map<std::uint32_t, std::uint64_t> sent_;
   bool has_failed_ = false;
@@ -66,6 +107,7 @@ class LocalWire final : public GroupWire {
   std::uint32_t rank() const override { return rank_; }
   std::uint32_t members() const override { return group_.members(); }
   void swap(const std::shared_ptr<GroupRound>& round) override {
+    if (!listens_.empty()) throw MemberLost("[test] a round begins before the messages have ended");
     ++number_;
     for (std::uint32_t r = 0; r < members(); ++r) {
       if (r != rank_) group_.put(number_, rank_, r, std::as_const(round->out[r]).span());
@@ -75,12 +117,22 @@ class LocalWire final : public GroupWire {
     }
   }
   void fail(const std::string&) override { group_.fail(); }
+  void listen(std::uint32_t from, std::size_t most) override {
+    if (!listens_.emplace(from, most).second) throw MemberLost("[test] it listens to that member");
+  }
+  void send(std::uint32_t to, std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes) override {
+    group_.send(rank_, to, buffer->span().first(bytes));
+  }
+  void end(std::uint32_t to) override { group_.send(rank_, to, {}); }
+  std::optional<GroupMail> receive(bool waits) override { return group_.receive(rank_, listens_, waits); }
+  void reuse(std::shared_ptr<AlignedBuffer>) override {}
   void check() const override { group_.check(); }
 
  private:
   LocalGroup& group_;
   const std::uint32_t rank_;
   std::uint64_t number_ = 0;
+  std::map<std::uint32_t, std::size_t> listens_;  // the longest message of each of these members
 };
 
 /// Counts the rounds of a member.
@@ -93,6 +145,13 @@ class CountingWire final : public GroupWire {
     ++rounds_;
     wire_.swap(round);
   }
+  void listen(std::uint32_t from, std::size_t most) override { wire_.listen(from, most); }
+  void send(std::uint32_t to, std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes) override {
+    wire_.send(to, std::move(buffer), bytes);
+  }
+  void end(std::uint32_t to) override { wire_.end(to); }
+  std::optional<GroupMail> receive(bool waits) override { return wire_.receive(waits); }
+  void reuse(std::shared_ptr<AlignedBuffer> buffer) override { wire_.reuse(std::move(buffer)); }
   void fail(const std::string& why) override { wire_.fail(why); }
   void check() const override { wire_.check(); }
   int rounds() const { return rounds_; }
@@ -132,6 +191,7 @@ inline std::uint64_t run_group(std::uint32_t replicas, std::uint32_t members,
   for (const std::exception_ptr& error : errors) {
     if (error) std::rethrow_exception(error);
   }
+  if (group.has_letters()) throw MemberLost("[test] a message was not taken");
   if (sent != nullptr) *sent = group.sent();
   return group.bytes();
 }

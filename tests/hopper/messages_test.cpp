@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "hopper/detail/flat.h"
+#include "hopper/strategy/arrivals.h"
 #include "net/frame.h"
 #include "tests/hopper/described.h"
 #include "tests/hopper/golden_metrics.h"
@@ -66,6 +67,19 @@ TEST(Messages, NameEveryMember) {
   EXPECT_THAT(testing::undescribed<Lease>(), ElementsAre(6, 10)) << "source and members";
   EXPECT_THAT(testing::undescribed<HeldState>(), IsEmpty());
   EXPECT_THAT(testing::undescribed<UnitMetrics>(), IsEmpty());
+}
+
+TEST(Messages, OfALeaseAndAResultCarryTheLongestOrderOfGradients) {
+  message::LeaseOrder order;
+  order.lease.arrivals.assign(kMostArrivalBytes, 3);
+  const message::Bytes lease = message::encode(order);
+  EXPECT_LE(lease.size(), net::kMaxControlBytes);
+  EXPECT_EQ(message::decode<message::LeaseOrder>(aligned(lease).span()).lease, order.lease);
+  message::Result result;
+  result.metrics.arrivals.assign(kMostArrivalBytes, 3);
+  const message::Bytes said = message::encode(result);
+  EXPECT_LE(said.size(), net::kMaxControlBytes);
+  EXPECT_EQ(message::decode<message::Result>(aligned(said).span()).metrics, result.metrics);
 }
 
 TEST(Messages, OfALeaseSayWhoseUnitItIs) {
@@ -137,6 +151,19 @@ TEST(HeldStates, OfModelsWithManyMetricsTravelOnMorePages) {
   for (const message::Held& page : message::pages_of(all)) {
     const message::Bytes bytes = message::encode(page);
     EXPECT_LE(bytes.size(), net::kMaxControlBytes / 2);
+    const auto read = message::decode<message::Held>(aligned(bytes).span());
+    back.insert(back.end(), read.states.begin(), read.states.end());
+  }
+  EXPECT_TRUE(back == all);
+}
+
+TEST(HeldStates, WithOrdersOfGradientsTravelOnMorePages) {
+  std::vector<HeldState> all(40), back;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    all[i].metrics.arrivals.assign(i % 3 == 0 ? kMostArrivalBytes : 10'000, 5);
+  for (const message::Held& page : message::pages_of(all)) {
+    const message::Bytes bytes = message::encode(page);
+    EXPECT_LE(bytes.size(), net::kMaxControlBytes);
     const auto read = message::decode<message::Held>(aligned(bytes).span());
     back.insert(back.end(), read.states.begin(), read.states.end());
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 
 #include "autograd/graph.h"
 #include "autograd/loss.h"
+#include "base/error.h"
 #include "base/hash.h"
 #include "data/loader.h"
 #include "hopper/build_model.h"
@@ -113,6 +115,42 @@ class ReferenceReplicas {
     end(epoch);
   }
 
+  /// One update by each gradient alone, in this order of replicas. A replica computes with weights and buffers of its
+  /// own. After its update it takes the weights; while it is more than `bound` batches ahead of the slowest one, it
+  /// waits. Its random numbers are those of the batch, whatever was applied before.
+  void push_gradients(std::uint32_t epoch, const std::vector<std::uint32_t>& order,
+                      std::optional<std::int64_t> bound = {}) {
+    start(epoch);
+    const std::int64_t first = optimizer_->step_count();
+    std::vector<std::vector<std::byte>> weights(count(), state()), buffers(count(), state());
+    std::vector<std::int64_t> clocks(count());
+    std::vector<bool> waits(count());
+    for (const std::uint32_t q : order) {
+      if (waits[q]) throw StateError("[test] expected a replica that was answered, got " + std::to_string(q));
+      const std::vector<std::byte> server = state();
+      put_segments(weights[q], is_weight);
+      put_segments(buffers[q], is_buffer);
+      set_step(first + clocks[q]++);
+      compute_gradients(q);
+      buffers[q] = state();
+      put(server);
+      optimizer_->step();
+      waits[q] = true;
+      std::int64_t slowest = std::numeric_limits<std::int64_t>::max();
+      for (std::uint32_t r = 0; r < count(); ++r) {
+        if (clocks[r] < loaders_[r].batches()) slowest = std::min(slowest, clocks[r]);
+      }
+      for (std::uint32_t r = 0; r < count(); ++r) {
+        const bool goes_on = !bound || clocks[r] == loaders_[r].batches() || clocks[r] - slowest <= *bound;
+        if (!waits[r] || !goes_on) continue;
+        waits[r] = false;
+        weights[r] = state();
+      }
+    }
+    put_segments(buffers[0], is_buffer);
+    end(epoch);
+  }
+
   std::int64_t number(const std::vector<std::byte>& bytes, const std::string& name) const {
     std::int64_t value = 0;
     std::memcpy(&value, bytes.data() + segment(name).offset, sizeof value);
@@ -131,6 +169,8 @@ class ReferenceReplicas {
   static bool is_slot(const nn::Segment& segment) {
     return segment.kind == nn::SegmentKind::optimizer && segment.dtype == DType::f32;
   }
+  static bool is_weight(const nn::Segment& segment) { return segment.kind == nn::SegmentKind::parameter; }
+  static bool is_buffer(const nn::Segment& segment) { return segment.kind == nn::SegmentKind::buffer; }
   void put_segments(const std::vector<std::byte>& bytes, bool (*which)(const nn::Segment&)) {
     for (const nn::Segment& s : state_.layout().segments) {
       if (which(s)) std::memcpy(state_.bytes().data() + s.offset, bytes.data() + s.offset, s.bytes);

@@ -41,6 +41,13 @@ TEST(ResultsFile, IsValidWhateverTheTextIs) {
   EXPECT_FALSE(is_current(folder / "results.json", results));
 }
 
+TEST(ResultsFile, HasTheAgesOfGradientsOfAnAsynchronousServer) {
+  Results results;
+  EXPECT_THAT(to_json(results), Not(HasSubstr("ages")));
+  results.ages = {{0, 4}, {3, 18}, {12, 1}};
+  EXPECT_EQ(nlohmann::json::parse(to_json(results))["ages"], (nlohmann::json{{0, 4}, {3, 18}, {12, 1}}));
+}
+
 TEST(Leaderboard, RanksWhatCameThroughBeforeWhatDidNot) {
   Results results;
   const auto add = [&](std::uint32_t id, const char* status, std::optional<double> accuracy) {

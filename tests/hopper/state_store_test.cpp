@@ -144,6 +144,15 @@ TEST(StateFields, ThatAreMissingOrNoNumbersAreNamed) {
   nn::StateHeader damaged = whole;
   damaged.metrics[0].second = "x";
   EXPECT_THAT([&] { from_header(damaged); }, ::testing::ThrowsMessage<StateError>("[state] bad field model"));
+  damaged = whole;
+  const auto order = std::ranges::find(damaged.metrics, "arrivals", &std::pair<std::string, std::string>::first);
+  ASSERT_NE(order, damaged.metrics.end());
+  EXPECT_EQ(order->second.size(), 4U) << "two digits for each byte";
+  for (const char* text : {"0g", "012", "-1", " 1"}) {
+    order->second = text;
+    EXPECT_THAT([&] { from_header(damaged); }, ::testing::ThrowsMessage<StateError>("[state] bad field arrivals"));
+  }
+  damaged = whole;
   damaged.metrics.erase(damaged.metrics.begin());
   EXPECT_THAT([&] { from_header(damaged); },
               ::testing::ThrowsMessage<StateError>("[state] the field model is missing"));

@@ -180,6 +180,7 @@ TEST(DataParallel, HasAReplicaForEachPartitionInTheirOrder) {
   EXPECT_EQ(allreduce()->replicas(), Replicas::ShareGradients);
   EXPECT_EQ(parameter_server()->replicas(), Replicas::ShareGradients);
   EXPECT_EQ(averaging()->replicas(), Replicas::ShareWeights);
+  EXPECT_EQ(async_parameter_server()->replicas(), Replicas::PushGradients);
   EXPECT_EQ(hopping()->replicas(), Replicas::None);
   EXPECT_THAT([] { DataParallel("none", Replicas::None, Wire::Direct); },
               ThrowsMessage<ConfigError>(HasSubstr("expected replicas that share gradients or weights")));
@@ -204,6 +205,8 @@ TEST(DataParallel, HasGroupsOfTheOwnersOfPartitions) {
     EXPECT_EQ(strategy->only_worker({1, 2}, PartitionId{0}), std::nullopt) << "one partition: any worker, as before";
   }
   EXPECT_THAT(members(parameter_server(), 8, 3), ElementsAre(0, 1, 2));
+  EXPECT_THAT(members(async_parameter_server(), 8, 3), ElementsAre(0, 1, 2));
+  EXPECT_THAT(members(async_parameter_server(), 1, 3), ElementsAre());
   EXPECT_THAT(members(parameter_server(), 8, 1), ElementsAre());
   EXPECT_THAT(members(hopping(), 8, 3), ElementsAre());
 }
@@ -227,6 +230,10 @@ TEST(DataParallel, PredictsTheBytesOfAGroup) {
   EXPECT_EQ(bytes(parameter_server(), 8, 1), 0U);
   EXPECT_EQ(bytes(parameter_server(), 8, 8), 14000U);
   EXPECT_EQ(bytes(hopping(), 8, 8), 0U);
+  EXPECT_EQ(bytes(async_parameter_server(), 8, 1), 0U);
+  EXPECT_EQ(bytes(async_parameter_server(), 8, 2), 8000U) << "four replicas push to the owner of the others";
+  EXPECT_EQ(bytes(async_parameter_server(), 8, 8), 14000U);
+  EXPECT_EQ(bytes(async_parameter_server(), 8, 9), 14000U);
 }
 
 TEST(DataParallel, HasServersAmongTheMembers) {
@@ -344,6 +351,43 @@ TEST(StrategyKey, HasOptionsForReplicas) {
   in_code.run.replicas.average_every = 0;
   EXPECT_THAT([&] { in_code.check(); },
               ThrowsMessage<ConfigError>(HasSubstr("[run] average_every: expected at least 1, got 0")));
+}
+
+TEST(StrategyKey, HasAModeOfTheParameterServer) {
+  const std::string async = "strategy = \"parameter_server\"\nmode = \"async\"\n";
+  Experiment e = parse_experiment(std::string(kToml) + async + "staleness = 3\nservers = 1\n", "e.toml");
+  EXPECT_EQ(e.run.replicas.mode, ServerMode::Async);
+  EXPECT_EQ(e.run.replicas.staleness, 3U);
+  EXPECT_THAT(to_toml(e), HasSubstr("mode = \"async\""));
+  EXPECT_EQ(strategy_of(e), async_parameter_server());
+  e.run.replicas.mode = ServerMode::Sync;
+  EXPECT_EQ(strategy_of(e), parameter_server());
+  EXPECT_EQ(
+      strategy_of(parse_experiment(std::string(kToml) + "strategy = \"allreduce\"\nmode = \"async\"\n", "e.toml")),
+      allreduce())
+      << "others do not read it";
+  EXPECT_THAT(refusal("mode = \"asinc\"\n"), HasSubstr("did you mean \"async\"?"));
+
+  const auto refused = [&](const std::string& line) { return refusal(async + line); };
+  const std::string advice = "; leave it out, or write mode = \"sync\"";
+  EXPECT_THAT(
+      refused("servers = 2\n"),
+      HasSubstr("[run] servers: expected 1 (one server has the optimizer) with mode = \"async\", got 2" + advice));
+  EXPECT_THAT(refused("lr_scale = \"linear\"\n"),
+              HasSubstr("[run] lr_scale: expected \"none\" (each update is of one batch) with mode = \"async\", got "
+                        "\"linear\"" +
+                        advice));
+  EXPECT_EQ(refused("lr_scale = \"none\"\n"), "no error");
+  EXPECT_THAT(refused("average_every = 4\n"), HasSubstr("[run] average_every: expected nothing"));
+  EXPECT_THAT(refused("average_state = \"keep\"\n"), HasSubstr("[run] average_state: expected nothing"));
+  EXPECT_THAT(refused("order = \"free\"\n"),
+              HasSubstr("[run] order: expected \"fixed\" with strategy = \"parameter_server\""));
+  EXPECT_THAT(refusal("strategy = \"auto\"\nchoose_from = [\"parameter_server\"]\nmode = \"async\"\n"),
+              HasSubstr("[run] mode: expected \"sync\" with strategy = \"auto\""));
+  EXPECT_EQ(refusal("strategy = \"auto\"\nmode = \"async\"\n"), "no error") << "it does not choose a server";
+  Experiment scaled = parse_experiment(std::string(kToml) + async, "e.toml");
+  scaled.model.grad_scaler = true;
+  EXPECT_THAT([&] { scaled.check(); }, ThrowsMessage<ConfigError>(HasSubstr("[model] grad_scaler: expected false")));
 }
 
 TEST(StrategyKey, IsReadAndWritten) {

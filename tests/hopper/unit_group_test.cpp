@@ -40,6 +40,12 @@ TEST(UnitGroup, HasServersWhereTheStrategyHasThem) {
   EXPECT_EQ(group_of(parameter_server(), {.servers = 9}).servers, 3U);
 }
 
+TEST(UnitGroup, OfAnAsynchronousServerTakesNoRing) {
+  const Group group = group_of(async_parameter_server(), {.reduce_exchange = ReduceExchange::Ring});
+  EXPECT_THAT(group.owners, ElementsAre(0U, 0U, 1U, 1U, 2U, 2U));
+  EXPECT_EQ(group.exchange, ReduceExchange::Direct);
+}
+
 TEST(UnitGroup, OfHoppingTakesNoRing) {
   const Group group = group_of(std::make_shared<GroupHopping>(4), {.reduce_exchange = ReduceExchange::Ring});
   EXPECT_THAT(group.owners, ElementsAre(0U, 0U, 1U, 1U));
