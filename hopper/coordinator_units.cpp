@@ -81,6 +81,7 @@ void Coordinator::on(const event::UnitFailed& failed) {
   const WorkerId holder = lease->source.value_or(failed.peer.worker);
   switch (failed.failure) {
     case Failure::Cancelled:
+    case Failure::SourceGone:
       return;
     case Failure::MemberLost:
       return retry_later(f, ++f.unreachable);

@@ -183,7 +183,7 @@ TEST_F(Copies, LetNobodyWaitForAStateOfAWorkerThatCountsAsGone) {
   run.now += seconds(2);
   run.step(event::Timer{});
   EXPECT_THAT(run.all<action::SourceGone>(), IsEmpty()) << "once";
-  run.fail(0, Failure::Cancelled);
+  run.fail(0, Failure::SourceGone);
   EXPECT_FALSE(run.leased(0)) << "the copy is older: the model waits for its holder";
 }
 

@@ -232,7 +232,7 @@ WorkerActions gives_up_a_parent_with_its_source(WorkerId, worker::Jobs& jobs, co
   const auto* gone = std::get_if<worker::event::SourceGone>(&event);
   const worker::Job* job = gone != nullptr ? jobs.find(gone->attempt) : nullptr;
   if (job != nullptr && job->stage == worker::Stage::Arrived) {
-    actions.emplace_back(worker::action::TellFailed{job->lease, Failure::Cancelled, "gone"});
+    actions.emplace_back(worker::action::TellFailed{job->lease, Failure::SourceGone, "gone"});
   }
   return actions;
 }
