@@ -86,6 +86,7 @@ void Coordinator::on(const event::UnitFailed& failed) {
     case Failure::SourceGone:
       return;
     case Failure::MemberLost:
+    case Failure::NoRoom:
       return retry_later(f, ++f.unreachable);
     case Failure::SourceUnreachable:
       if (worker(holder).alive) retry_later(f, ++f.unreachable);  // otherwise the model waits for the holder's return

@@ -122,7 +122,8 @@ enum class Failure : std::uint8_t {
   StateLost,     ///< the worker that should hold the parent state says that it has none
   StateDamaged,  ///< the state could not be read, or arrived with another digest; tried again a few times
   MemberLost,    ///< another member of the group could not be reached, or kept the others waiting; tried again later
-  SourceGone     ///< answers SourceGone: the parent state is not here, and no byte of it comes
+  SourceGone,    ///< answers SourceGone: the parent state is not here, and no byte of it comes
+  NoRoom         ///< no memory for the parent state now: other states have it; tried again later
 };
 
 namespace event {

@@ -132,9 +132,9 @@ struct ActionWriter {
 }  // namespace
 
 std::string_view failure_name(Failure failure) {
-  static constexpr std::array<std::string_view, 8> kNames = {"source unreachable", "out of memory", "error",
+  static constexpr std::array<std::string_view, 9> kNames = {"source unreachable", "out of memory", "error",
                                                              "cancelled",          "state lost",    "state damaged",
-                                                             "member lost",        "source gone"};
+                                                             "member lost",        "source gone",   "no room"};
   return kNames.at(static_cast<std::size_t>(failure));
 }
 

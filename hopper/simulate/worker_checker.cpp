@@ -208,6 +208,7 @@ void WorkerChecker::judge(const action::TellFailed& tell) {
       return require(has_met(tell.failure) || unit.is_here, "what is called lost was looked for", model);
     case Failure::StateDamaged:
     case Failure::SourceUnreachable:
+    case Failure::NoRoom:
       return;
   }
 }

@@ -83,7 +83,9 @@ TEST_F(WorkerAlone, WaitsForNoStateOfAWorkerThatIsGone) {
     co_await send(worker, gone);
     const auto failed = co_await next<message::Failed>(worker);
     EXPECT_EQ(failed.attempt, Attempt(8));
-    EXPECT_EQ(failed.failure, Failure::Cancelled) << failed.text;
+    EXPECT_EQ(failed.failure, Failure::SourceGone) << failed.text;
+    const bool is_over = co_await hangs_up(silent);
+    EXPECT_TRUE(is_over);
     order.lease.attempt = Attempt(9);
     co_await send(worker, order);
     const message::State found{.found = true};
