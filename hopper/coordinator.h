@@ -217,7 +217,7 @@ class Coordinator {
   template <class E>
   std::optional<Lease> take_lease(const E& end, GroupFate fate);
   void end_lease(const Lease& lease, GroupFate fate);
-  void note_answer(const Peer& peer, Attempt attempt);
+  void note_answer(const Peer& peer, Attempt attempt, bool is_trained);
   static Flight begin_anew(Flight&& before);
   static record::Commit commit_of(const HeldState& state, WorkerId worker);
   void commit(record::Commit commit, const Peer& peer);

@@ -37,15 +37,17 @@ void Coordinator::end_lease(const Lease& lease, GroupFate fate) {
   }
 }
 
-// A worker answers for its units one after the other.
-void Coordinator::note_answer(const Peer& peer, Attempt attempt) {
+// The end of a unit that the worker had to abandon: its own answer, or that of a unit which it has trained since. The
+// failure of a later lease says nothing: the lease may have waited behind the abandoned unit.
+void Coordinator::note_answer(const Peer& peer, Attempt attempt, bool is_trained) {
   WorkerState* w = alive(peer);
-  if (w != nullptr && w->abandons && attempt >= *w->abandons) w->abandons.reset();
+  if (w == nullptr || !w->abandons) return;
+  if (attempt == *w->abandons || (is_trained && attempt > *w->abandons)) w->abandons.reset();
 }
 
 // From here on the member may be reserved by another group.
 void Coordinator::on(const event::Confirmed& confirmed) {
-  note_answer(confirmed.peer, confirmed.attempt);
+  note_answer(confirmed.peer, confirmed.attempt, true);
   WorkerState* w = alive(confirmed.peer);
   if (w == nullptr) return;
   std::erase_if(w->leases, [&](const Lease& lease) {
@@ -54,7 +56,7 @@ void Coordinator::on(const event::Confirmed& confirmed) {
 }
 
 void Coordinator::on(const event::Result& result) {
-  note_answer(result.peer, result.attempt);
+  note_answer(result.peer, result.attempt, true);
   if (const auto lease = take_lease(result, GroupFate::Done)) {
     record::Commit done = commit_of({lease->model, after(lease->unit), lease->partition, lease->attempt, lease->parent,
                                      result.digest, result.metrics},
@@ -74,15 +76,17 @@ void Coordinator::on(const event::Result& result) {
 }
 
 void Coordinator::on(const event::UnitFailed& failed) {
-  note_answer(failed.peer, failed.attempt);
+  note_answer(failed.peer, failed.attempt, false);
   const auto lease = take_lease(failed, GroupFate::Abandoned);
   if (!lease) return;
   Flight& f = flight(failed.model);
   const WorkerId holder = lease->source.value_or(failed.peer.worker);
   switch (failed.failure) {
     case Failure::Cancelled:
+    case Failure::SourceGone:
       return;
     case Failure::MemberLost:
+    case Failure::NoRoom:
       return retry_later(f, ++f.unreachable);
     case Failure::SourceUnreachable:
       if (worker(holder).alive) retry_later(f, ++f.unreachable);  // otherwise the model waits for the holder's return

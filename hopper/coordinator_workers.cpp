@@ -60,10 +60,13 @@ void Coordinator::take_down(WorkerState& w, std::optional<ModelId> trained) {
   w.away_since = now_;
   w.presence = w.leaves() ? Presence::Gone : Presence::Away;
   forget_copies_to(w.id);
-  if (w.presence == Presence::Gone) touch_states_at(w.id);
   if (options_.copies > 1) emit(action::SetTimer{now_ + options_.move_after});
   const std::vector<Lease> leases = std::exchange(w.leases, {});
   for (const Lease& lease : leases) end_lease(lease, GroupFate::Abandoned);
+  if (w.presence == Presence::Gone) {
+    touch_states_at(w.id);
+    give_up_transfers_from(w.id);
+  }
   const bool trained_for_nobody = std::exchange(w.abandons, std::nullopt).has_value();
   if (!leases.empty() && !trained_for_nobody) {
     const auto said =
@@ -77,9 +80,9 @@ void Coordinator::take_down(WorkerState& w, std::optional<ModelId> trained) {
   }
 }
 
-// Whoever still waits for a state from a life of this worker that is over hears that nobody will answer. If the
-// worker's machine was unplugged, no connection ends. Until the reader's patience ends, its model would have a lease,
-// and the units behind that one in the reader's queue would wait, too.
+// Whoever still waits for a state from a life of this worker that is over hears that nobody may answer. If the worker's
+// machine was unplugged, no connection ends. Until the reader's patience ends, its model would have a lease, and the
+// units behind that one in the reader's queue would wait, too. Only the reader knows whether bytes still come.
 void Coordinator::give_up_transfers_from(WorkerId source) {
   for (const WorkerState& w : workers_) {
     for (const Lease& lease : w.leases) {

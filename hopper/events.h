@@ -121,10 +121,12 @@ enum class Failure : std::uint8_t {
   SourceUnreachable,  ///< the parent state could not be fetched; tried again later
   OutOfMemory,
   Error,         ///< training threw; see the text
-  Cancelled,     ///< answers CancelLease and SourceGone: the unit had not begun
+  Cancelled,     ///< answers CancelLease: the unit had not begun
   StateLost,     ///< the worker that should hold the parent state says that it has none
   StateDamaged,  ///< the state could not be read, or arrived with another digest; tried again a few times
-  MemberLost     ///< another member of the group could not be reached, or kept the others waiting; tried again later
+  MemberLost,    ///< another member of the group could not be reached, or kept the others waiting; tried again later
+  SourceGone,    ///< answers SourceGone: the parent state is not here, and no byte of it comes
+  NoRoom         ///< no memory for the parent state now: other states have it; tried again later
 };
 
 namespace event {
@@ -252,9 +254,10 @@ struct CancelLease {
   Attempt attempt{};
   bool abandon = false;
 };
-/// The worker from which the state for this lease or copy comes is gone. Give the order back (UnitFailed, Cancelled; or
-/// CopyFailed) if the state is not here yet; otherwise go on. A machine that was unplugged closes no connection, so the
-/// reader itself would wait until its patience ends.
+/// The worker from which the state for this lease or copy comes is gone. Give the order back (UnitFailed, SourceGone;
+/// or CopyFailed) if the state is not here and no byte of it comes any more; otherwise go on. A machine that was
+/// unplugged closes no connection, so the reader itself would wait until its patience ends. But bytes may still come:
+/// those that the coordinator relays, or those of a worker that only the coordinator does not reach.
 struct SourceGone {
   Peer peer{};
   Attempt attempt{};  ///< of the lease or the copy

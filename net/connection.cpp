@@ -5,10 +5,10 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/system/system_error.hpp>
 #include <chrono>
-#include <cmath>
 #include <utility>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "net/event.h"
 #include "net/run_on.h"
 
@@ -252,22 +252,21 @@ void Connection::await_progress(const Watchdog& timer, Patience patience, const 
   const bool may_stall = patience.stall.count() == 0;
   timer->expires_at(may_stall ? patience.deadline
                               : std::min(patience.deadline, deadline_in(patience.stall / kLooksPerStall)));
-  timer->async_wait(
-      [this, watched = std::weak_ptr(timer), patience, operation, last](const boost::system::error_code& code) mutable {
-        const Watchdog still = watched.lock();
-        if (code || !still) return;
-        const auto now = std::chrono::steady_clock::now();
-        if (moved() != last.bytes) last = {moved(), now};
-        if (now >= patience.deadline) {
-          fail(true, std::string("[net] ") + operation + " " + peer_ + ": the deadline passed");
-        } else if (now - last.seen >= patience.stall) {
-          const auto seconds = std::chrono::duration<double>(patience.stall).count();
-          fail(true, std::string("[net] ") + operation + " " + peer_ + ": no byte moved for " +
-                         std::to_string(std::lround(seconds)) + " s");
-        } else {
-          await_progress(still, patience, operation, last);
-        }
-      });
+  timer->async_wait([this, watched = std::weak_ptr(timer), patience, operation,
+                     last](const boost::system::error_code& code) mutable {
+    const Watchdog still = watched.lock();
+    if (code || !still) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (moved() != last.bytes) last = {moved(), now};
+    if (now >= patience.deadline) {
+      fail(true, std::string("[net] ") + operation + " " + peer_ + ": the deadline passed");
+    } else if (now - last.seen >= patience.stall) {
+      const auto seconds = std::chrono::duration<double>(patience.stall).count();
+      fail(true, std::string("[net] ") + operation + " " + peer_ + ": no byte moved for " + shortest(seconds) + " s");
+    } else {
+      await_progress(still, patience, operation, last);
+    }
+  });
 }
 
 }  // namespace hop::net

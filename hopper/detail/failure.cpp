@@ -1,6 +1,7 @@
 #include "hopper/detail/failure.h"
 
 #include <new>
+#include <string>
 
 #include "hopper/detail/state_store.h"
 #include "hopper/strategy/group_wire.h"
@@ -8,6 +9,14 @@
 namespace hop::hopper {
 
 bool is_out_of_memory(const CudaError& error) { return error.name == "cudaErrorMemoryAllocation"; }
+
+nn::StateBytes room_for_state(nn::StatePool& pool, std::uint64_t bytes) {
+  try {
+    return pool.make(bytes);
+  } catch (const std::bad_alloc&) {
+    throw NoRoom("[fetch] no memory for a state of " + std::to_string(bytes) + " bytes");
+  }
+}
 
 worker::event::Failed failure_of(Attempt attempt) {
   try {
@@ -18,6 +27,8 @@ worker::event::Failed failure_of(Attempt attempt) {
     return {attempt, Failure::StateDamaged, error.what()};
   } catch (const MemberLost& error) {
     return {attempt, Failure::MemberLost, error.what()};
+  } catch (const NoRoom& error) {
+    return {attempt, Failure::NoRoom, error.what()};
   } catch (const MemoryError& error) {
     return {attempt, Failure::OutOfMemory, error.what()};
   } catch (const CudaError& error) {

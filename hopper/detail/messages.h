@@ -259,7 +259,7 @@ struct Failed {
     field("model", m.model);
     field("unit", m.unit);
     field("attempt", m.attempt);
-    field("failure", m.failure, Failure::MemberLost);
+    field("failure", m.failure, Failure::NoRoom);
     field("text", m.text, make_printable);
   }
 };

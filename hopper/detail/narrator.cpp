@@ -24,6 +24,10 @@ std::string unreadable(ModelId model, const std::string& why) {
 Narrator::Lines Narrator::hear(const Event& event) const {
   const auto* failed = std::get_if<event::UnitFailed>(&event);
   if (failed != nullptr && failed->failure == Failure::StateDamaged) return {unreadable(failed->model, failed->text)};
+  if (failed != nullptr && failed->failure == Failure::SourceGone) {
+    return {name_of(failed->peer.worker) + " stops waiting for the state of " + name_of(failed->model) + ": " +
+            failed->text};
+  }
   const auto* collect = std::get_if<event::CollectFailed>(&event);
   if (collect != nullptr && collect->failure == Failure::StateDamaged)
     return {unreadable(collect->model, collect->text)};

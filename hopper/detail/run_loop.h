@@ -136,7 +136,7 @@ class RunLoop {
   net::Awaitable<void> serve_relay(Connection worker, WorkerId reader);
   net::Awaitable<void> pass_on(Peer peer, Connection connection, message::State state);
   void note_unreachable(Peer reader, const message::Failed& failed);
-  void note_lost_member(Peer peer, const message::Failed& failed);
+  void note_retry(Peer peer, const message::Failed& failed);
   void note_reached(Peer reader, Attempt attempt);
   void forget_paths(WorkerId worker);
   void end_relays(WorkerId source);
@@ -207,7 +207,7 @@ class RunLoop {
   std::shared_ptr<net::Listener> listener_;
   std::unique_ptr<net::Door> door_;
   net::Rarely refused_;
-  net::Rarely lost_members_;
+  net::Rarely retries_;
   std::unique_ptr<WorkerHost> host_;
   Membership members_;  // of workers that come by themselves
   IsaAgreement isa_;

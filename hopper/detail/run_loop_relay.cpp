@@ -54,13 +54,15 @@ void RunLoop::note_unreachable(Peer reader, const message::Failed& failed) {
   }
 }
 
-// Two members that cannot reach each other fail again and again. Nobody else would say why the model stands still.
-void RunLoop::note_lost_member(Peer peer, const message::Failed& failed) {
-  if (failed.failure != Failure::MemberLost) return;
+// Two members that cannot reach each other fail again and again, and so does a worker without memory for a state.
+// Nobody else would say why the model stands still.
+void RunLoop::note_retry(Peer peer, const message::Failed& failed) {
+  if (failed.failure != Failure::MemberLost && failed.failure != Failure::NoRoom) return;
   const auto& leases = coordinator_.workers()[peer.worker.index()].leases;
   if (std::ranges::find(leases, failed.attempt, &Lease::attempt) == leases.end()) return;  // the group is over
+  const std::string what = failed.failure == Failure::MemberLost ? "group" : "unit";
   const std::string line =
-      lost_members_.line("model " + std::to_string(failed.model.value) + "'s group is tried again: " + failed.text);
+      retries_.line("model " + std::to_string(failed.model.value) + "'s " + what + " is tried again: " + failed.text);
   if (!line.empty()) notice(line);
 }
 

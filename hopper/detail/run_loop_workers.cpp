@@ -204,7 +204,7 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
       [&](message::Failed& m) {
         note_work(peer);
         note_unreachable(peer, m);
-        note_lost_member(peer, m);
+        note_retry(peer, m);
         step(event::UnitFailed{peer, m.model, m.unit, m.attempt, m.failure, std::move(m.text)});
       },
       [&](const message::Fatal& m) {

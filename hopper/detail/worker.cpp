@@ -309,7 +309,7 @@ void Worker::hear(message::ToWorker order) {
       [this](const message::Cancel& m) {
         step(event::Cancelled{m.attempt, m.abandon});
       },
-      [this](const message::SourceGone& m) { step(event::SourceGone{m.attempt}); },
+      [this](const message::SourceGone& m) { spawn(watch_fetch(m.attempt)); },
       [this](const message::Answer& m) {
         step(event::Answered{m.model, m.unit, m.attempt, m.verdict});
       },

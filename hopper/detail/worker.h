@@ -179,7 +179,11 @@ class Worker {
   net::Awaitable<void> accept_peers();
   net::Awaitable<void> serve_peer(net::Door::Visitor visitor);
   net::Awaitable<worker::Event> fetch(CargoPtr cargo, std::string address);
-  net::Awaitable<Connection> call_source(const std::string& address);
+  net::Awaitable<Connection> call_source(Attempt attempt, const std::string& address);
+  net::Awaitable<void> watch_fetch(Attempt attempt);
+  std::optional<std::uint64_t> fetched_bytes(Attempt attempt) const;
+  bool is_wanted(Attempt attempt) const;
+  void end_fetch(Attempt attempt);
   static net::Patience patience_with_answer(const std::string& address);
   net::Awaitable<void> give(Connection to, StateStore::Key key, bool whole = false, std::uint64_t ticket = 0);
   Found look_up(StateStore::Key key);
@@ -217,7 +221,8 @@ class Worker {
   std::unique_ptr<net::Transport> transport_;
   std::shared_ptr<net::Listener> listener_;
   Connection coordinator_;
-  std::vector<std::weak_ptr<net::Connection>> peers_;  // closed at the end
+  std::vector<std::weak_ptr<net::Connection>> peers_;          // closed at the end
+  std::map<Attempt, std::weak_ptr<net::Connection>> fetches_;  // on which states come for leases and copies
   // A member of a group that called before this worker heard of the group.
   struct EarlyMember {
     Attempt attempt;

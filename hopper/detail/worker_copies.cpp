@@ -47,7 +47,7 @@ net::Awaitable<void> Worker::copy(Copy order, std::string address) {
 }
 
 net::Awaitable<Worker::ArrivedCopy> Worker::fetch_copy(Copy order, std::string address) {
-  const Connection peer = co_await call_source(address);
+  const Connection peer = co_await call_source(order.attempt, address);
   const message::Fetch request{order.owner(), order.version, order.source, run_, true};
   co_await send(peer, request);
   ArrivedCopy arrived;

@@ -53,6 +53,7 @@ void Worker::execute(const worker::action::Abandon& a) {
 template <>
 void Worker::execute(const worker::action::Drop& a) {
   if (auto cargo = cargo_.extract(a.attempt)) dropped_.push_back(std::move(cargo.mapped()));
+  post(io_, [this, attempt = a.attempt] { end_fetch(attempt); });
 }
 
 template <>
@@ -119,6 +120,7 @@ void Worker::execute(const worker::action::TellCopied& a) {
 template <>
 void Worker::execute(const worker::action::TellNotCopied& a) {
   copies_.erase(a.copy.attempt);
+  post(io_, [this, attempt = a.copy.attempt] { end_fetch(attempt); });
   tell_later(message::NotCopied{a.copy.model, a.copy.attempt, a.text});
 }
 

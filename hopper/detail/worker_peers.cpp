@@ -1,9 +1,12 @@
 // States between workers: a worker fetches a parent state from the worker that holds it, straight into the block that
 // will be trained on. All functions run on the network thread.
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "base/error.h"
+#include "hopper/detail/failure.h"
 #include "hopper/detail/on_disk.h"
 #include "hopper/detail/patience.h"
 #include "hopper/detail/worker.h"
@@ -16,16 +19,61 @@ namespace {
 
 constexpr auto kHelloPatience = 10s;
 constexpr auto kIdlePatience = 60s;
+constexpr auto kLook = 500ms;    // between two looks at a fetch whose source is gone
+constexpr int kSilentLooks = 5;  // before it is given up: 2.5 s, as for any sign of life
 
 }  // namespace
 
-// Connects to the worker at `address`, or to the coordinator, which passes on the states of a worker out of reach.
-net::Awaitable<Worker::Connection> Worker::call_source(const std::string& address) {
+// Connects to the worker at `address`, or to the coordinator, which passes on the states of a worker out of reach. For
+// the state of this lease or copy, which may be given up meanwhile.
+net::Awaitable<Worker::Connection> Worker::call_source(Attempt attempt, const std::string& address) {
   const bool relays = address == message::kRelay;
   const net::Address at = net::Address::parse(relays ? options_.coordinator : address);
   const Connection peer = co_await call(at, relays ? HostRole::Coordinator : HostRole::Worker, relays);
   remember(peer);
+  std::erase_if(fetches_, [](const auto& fetch) { return fetch.second.expired(); });
+  fetches_[attempt] = peer;
+  if (!is_wanted(attempt)) {
+    peer->close();
+    throw NetError("[fetch] " + address + ": given up");
+  }
   co_return peer;
+}
+
+// The coordinator has lost the source. Bytes may still come: those that the coordinator relays, or those of a source
+// that only the coordinator does not reach. So the state is given up when none comes. Looks are counted, not time: if
+// this process stood still itself, its next look finds bytes that came meanwhile.
+net::Awaitable<void> Worker::watch_fetch(Attempt attempt) {
+  net::asio::steady_timer timer(io_);
+  for (int silent_looks = 0; silent_looks < kSilentLooks;) {
+    const std::optional<std::uint64_t> before = fetched_bytes(attempt);
+    if (!before) break;
+    timer.expires_after(kLook);
+    co_await timer.async_wait(net::asio::use_awaitable);
+    silent_looks = fetched_bytes(attempt) == before ? silent_looks + 1 : 0;
+  }
+  step(worker::event::SourceGone{attempt});
+}
+
+// The bytes that have arrived on the connection to the source of this lease or copy; none if there is no connection, or
+// no longer.
+std::optional<std::uint64_t> Worker::fetched_bytes(Attempt attempt) const {
+  const auto fetch = fetches_.find(attempt);
+  const Connection from = fetch == fetches_.end() ? nullptr : fetch->second.lock();
+  return from && from->is_open() ? std::optional(from->arrived()) : std::nullopt;
+}
+
+// False for a lease or a copy that was given up.
+bool Worker::is_wanted(Attempt attempt) const {
+  const std::scoped_lock lock(mutex_);
+  return jobs_.find(attempt) != nullptr ||
+         std::ranges::any_of(jobs_.copies(), [&](const worker::CopyJob& job) { return job.copy.attempt == attempt; });
+}
+
+// A state that was given up must not go on taking memory and bandwidth: its coroutine ends with the connection.
+void Worker::end_fetch(Attempt attempt) {
+  const auto fetch = fetches_.extract(attempt);
+  if (const Connection from = fetch ? fetch.mapped().lock() : nullptr) from->close();
 }
 
 // The coordinator sends nothing before it has a whole state from the source. It ends the connection if it loses the
@@ -36,24 +84,25 @@ net::Patience Worker::patience_with_answer(const std::string& address) {
 
 net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address) {
   const Lease& lease = cargo->lease;
-  const Connection peer = co_await call_source(address);
-  const message::Fetch request{lease.parent_owner(), before(lease.unit), lease.source.value_or(WorkerId{}), run_};
-  co_await send(peer, request);
-  const auto state = co_await receive<message::State>(peer, patience_with_answer(address));
-  if (state.unreadable) throw StateDamaged("[fetch] " + address + ": " + state.text);
-  if (state.released) throw NetError("[fetch] " + address + ": " + state.text);  // no loss: nobody needs it any more
-  if (!state.found) throw StateLost("[fetch] " + address + ": " + state.text);
+  // Before the call: a state that waits for this worker's disk thread would look like one that does not come.
   std::optional<std::uint64_t> known = pool_->known_state_bytes(lease.identity(), cargo->config);
   if (!known) {
     const auto size = [this, c = cargo.get()] { return pool_->state_bytes(c->lease.identity(), c->config); };
     known = co_await on_disk(disk_, size);
   }
   const std::uint64_t expected = *known;
+  const Connection peer = co_await call_source(lease.attempt, address);
+  const message::Fetch request{lease.parent_owner(), before(lease.unit), lease.source.value_or(WorkerId{}), run_};
+  co_await send(peer, request);
+  const auto state = co_await receive<message::State>(peer, patience_with_answer(address));
+  if (state.unreadable) throw StateDamaged("[fetch] " + address + ": " + state.text);
+  if (state.released) throw NetError("[fetch] " + address + ": " + state.text);  // no loss: nobody needs it any more
+  if (!state.found) throw StateLost("[fetch] " + address + ": " + state.text);
   if (state.payload_bytes != expected) {
     throw NetError("[fetch] expected a state of " + std::to_string(expected) + " bytes, " + address + " sends " +
                    std::to_string(state.payload_bytes));
   }
-  nn::StateBytes bytes = blocks_->make(expected);
+  nn::StateBytes bytes = room_for_state(*blocks_, expected);
   co_await peer->receive_payload(bytes->span(), patience_with_state(expected));
   const net::Traffic traffic = peer->traffic();
   peer_control_bytes_ += traffic.control_sent + traffic.control_received;

@@ -65,6 +65,8 @@ void Checker::coordinator_died(std::uint64_t records) {
   missed_.clear();
   collecting_.clear();
   copies_.clear();
+  sources_.clear();
+  told_of_gone_.clear();
   leaving_.clear();
   for (const auto& [model, chain] : on_disk_) {  // what the journal says holds until a worker is heard of
     if (is_initial(chain.version) || chain.stored_as || chain.collected) continue;
@@ -549,6 +551,32 @@ void Checker::judge(const action::CancelLease& cancel) {
           "only a group that has lost a member abandons its unit", cancel.model);
 }
 
+void Checker::judge(const action::SourceGone& gone) {
+  const auto source = sources_.find(gone.attempt);
+  require(source != sources_.end(), "only who waits for a state hears that its source is gone", {});
+  const Peer& life = source->second;
+  require(!alive_.contains(life.worker) || connected_[life.worker] != life.incarnation,
+          "no source that is there is called gone", {});
+  told_of_gone_.emplace(gone.peer.worker, gone.attempt);
+}
+
+// A source is gone when the coordinator knows a newer life, or counts on none.
+void Checker::judge_waiting(const Coordinator& coordinator) const {
+  const auto require_told = [&](WorkerId reader, Attempt attempt, ModelId model) {
+    const auto source = sources_.find(attempt);
+    if (source == sources_.end() || source->second.worker == reader) return;
+    const WorkerState& now = coordinator.workers()[source->second.worker.index()];
+    const bool is_gone = now.incarnation > source->second.incarnation || now.presence == Presence::Gone;
+    require(!is_gone || told_of_gone_.contains({reader, attempt}),
+            "who waits for a state hears that its source is gone", model);
+  };
+  for (const auto& [model, entry] : leases_) require_told(entry.first.worker, entry.second.attempt, model);
+  for (const auto& [model, members] : members_) {
+    for (const auto& [worker, peer] : members) require_told(worker, leases_.at(model).second.attempt, model);
+  }
+  for (const auto& [model, entry] : copies_) require_told(entry.first.worker, entry.second.attempt, model);
+}
+
 void Checker::judge(const action::SendLease& sent) {
   const Lease& lease = sent.lease;
   require(lease.members == expected_members(lease.partition), "a group has the owners of the partitions", lease.model);
@@ -586,6 +614,7 @@ void Checker::judge(const action::SendLease& sent) {
     require(alive_.contains(chain.holder), "nobody is sent to the dead", lease.model);
   }
   leases_[lease.model] = {sent.peer, lease};
+  if (!is_first(lease.unit)) sources_[lease.attempt] = {chain.holder, connected_[chain.holder]};
 }
 
 // A unit that is trained again need not wait for the search.
@@ -682,6 +711,7 @@ void Checker::judge(const action::SendCopy& sent) {
           copy.model);
   require(attempts_.insert(copy.attempt).second, "an attempt is never used again", copy.model);
   require(copies_.emplace(copy.model, std::pair(sent.peer, copy)).second, "one copy of a model at a time", copy.model);
+  sources_[copy.attempt] = {copy.source, connected_[copy.source]};
 }
 
 // What has no second place by then is lost with the worker, if its disk goes, too.
@@ -724,6 +754,7 @@ std::vector<Record> Checker::durable_records() const {
 void Checker::after_step(const Coordinator& coordinator, bool replay) {
   coordinator.check_invariants();
   require(owed_cancellations_.empty(), "who trains for a group that is no more is told", {});
+  judge_waiting(coordinator);
   for (const auto& [model, entry] : leases_) {
     const Lease& lease = entry.second;
     require(!lease.has_group() || members_[model].size() < lease.members.size(), "a group has one lead", model);

@@ -29,6 +29,7 @@ namespace hop::hopper::simulate {
 /// - the search hears the calls of the calm run, in their order, in every life of the coordinator;
 /// - an order of the search counts once it is durable, and models wait for it at barriers;
 ///   - the state that a clone begins with is kept until the clone's first commit;
+///   - who waits for a state hears that its source is gone, and hears it of no source that is there;
 ///   - a copy of a newest state is ordered at another worker, one per model at a time, and lies there when it is told;
 ///   - with two copies, the newest state that lies at another worker than its holder's is kept;
 ///   - a model whose newest state is lost goes on from its copy, if there is one, and trains nothing again;
@@ -127,6 +128,8 @@ class Checker {
   void judge(const action::SendLease& sent);
   void judge_member(const action::SendLease& sent);
   void judge(const action::CancelLease& cancel);
+  void judge(const action::SourceGone& gone);
+  void judge_waiting(const Coordinator& coordinator) const;
   void judge(const action::Answer& answer);
   void judge(const action::Release& release);
   void judge(const action::SendCollect& collect);
@@ -178,7 +181,9 @@ class Checker {
   std::map<WorkerId, std::vector<HeldState>> known_;         // states that a worker reported and may keep
   std::set<std::tuple<WorkerId, ModelId, Version>> missed_;  // states that were lost when their worker said so
   std::map<ModelId, Peer> collecting_;
-  std::map<ModelId, std::pair<Peer, Copy>> copies_;  // on their way
+  std::map<ModelId, std::pair<Peer, Copy>> copies_;      // on their way
+  std::map<Attempt, Peer> sources_;                      // where the states of leases and copies come from
+  std::set<std::pair<WorkerId, Attempt>> told_of_gone_;  // readers that heard that the source of the attempt is gone
   std::set<WorkerId> leaving_;
   bool stopping_ = false;
 };

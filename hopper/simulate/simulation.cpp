@@ -255,7 +255,7 @@ void Simulation::perform(const action::SetTimer& timer) {
 }
 
 void Simulation::perform(const action::SendHome& home) {
-  transmit(to_worker_[home.peer.worker.index()], [this, peer = home.peer] {
+  transmit(rng_, to_worker_[home.peer.worker.index()], [this, peer = home.peer] {
     const Node& node = *nodes_[peer.worker.index()];
     if (!node.connected() || node.peer() != peer) return;
     ++summary_.sent_home;
@@ -276,21 +276,27 @@ void Simulation::perform(const action::Finish& finish) {
   }
 }
 
+// Drawn from numbers of its own: most of these messages change nothing at the worker, and nothing in the scenario.
+void Simulation::perform(const action::SourceGone& gone) {
+  Rng rng(hash64(scenario_.seed, "source gone", {gone.peer.worker.value, gone.attempt.value}));
+  tell(rng, gone);
+}
+
+// ---- the network ----------------------------------------------------------------------------------------------------
+
 template <class Message>
-void Simulation::perform(const Message& message) {
-  transmit(to_worker_[message.peer.worker.index()], [this, message] {
+void Simulation::tell(Rng& rng, const Message& message) {
+  transmit(rng, to_worker_[message.peer.worker.index()], [this, message] {
     Node& node = *nodes_[message.peer.worker.index()];
     if (node.connected() && node.peer() == message.peer) node.receive(message);
   });
 }
 
-// ---- the network ----------------------------------------------------------------------------------------------------
-
 template <class F>
-void Simulation::transmit(Time& link, F deliver) {
-  const int copies = trouble(scenario_.troubles.duplicate) ? 2 : 1;
+void Simulation::transmit(Rng& rng, Time& link, F deliver) {
+  const int copies = trouble(scenario_.troubles.duplicate, rng) ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
-    Time arrival = queue_.now() + rng_.time_up_to(scenario_.message_delay);
+    Time arrival = queue_.now() + rng.time_up_to(scenario_.message_delay);
     if (scenario_.in_order) arrival = link = std::max(link, arrival);
     in_this_life(arrival - queue_.now(), deliver);
   }
@@ -301,7 +307,7 @@ void Simulation::send(const Peer& from, Event event) {
   const std::size_t w = from.worker.index();
   if (!nodes_[w]->connected()) return;
   const bool result = std::holds_alternative<event::Result>(event);
-  transmit(from_worker_[w], [this, from, w, event = std::move(event)] {
+  transmit(rng_, from_worker_[w], [this, from, w, event = std::move(event)] {
     if (cut_[w] < from.incarnation) step(event);
   });
   if (result && trouble(scenario_.troubles.lose_connection)) lose_connection(from.worker);

@@ -123,13 +123,16 @@ class Simulation final : private World {
   void perform(const action::SourceGone& gone);
   void perform(const action::Finish& finish);
   template <class Message>
-  void perform(const Message& message);
+  void perform(const Message& message) {
+    tell(rng_, message);
+  }
   void sync_journal();
 
   // Troubles.
   void look_at_disks();
   bool is_kept(const HeldState& state) const;
-  bool trouble(double probability);
+  bool trouble(double probability) { return trouble(probability, rng_); }
+  bool trouble(double probability, Rng& rng);
   void kill(WorkerId worker, bool crashes = false);
   void black_out();
   void replace_node();
@@ -143,8 +146,10 @@ class Simulation final : private World {
   void notice_end(const Peer& peer, std::optional<ModelId> trained);
   void lose_connection(WorkerId worker);
   void try_connect(WorkerId worker);
+  template <class Message>
+  void tell(Rng& rng, const Message& message);
   template <class F>
-  void transmit(Time& link, F deliver);
+  void transmit(Rng& rng, Time& link, F deliver);
 
   Scenario scenario_;
   Step step_;

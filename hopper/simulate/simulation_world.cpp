@@ -57,8 +57,8 @@ std::pair<UnitMetrics, Digest> Simulation::train(WorkerId worker, const Lease& l
 
 // ---- troubles -------------------------------------------------------------------------------------------------------
 
-bool Simulation::trouble(double probability) {
-  return probability > 0 && queue_.now() < scenario_.troubles.until && rng_.chance(probability);
+bool Simulation::trouble(double probability, Rng& rng) {
+  return probability > 0 && queue_.now() < scenario_.troubles.until && rng.chance(probability);
 }
 
 bool Simulation::dies(WorkerId worker, Moment moment, ModelId model, Unit unit) {
@@ -177,18 +177,6 @@ void Simulation::notice_end(const Peer& peer, std::optional<ModelId> trained) {
   Time notice = queue_.now() + rng_.time_up_to(scenario_.detection_time);
   if (scenario_.in_order) notice = std::max(notice, from_worker_[peer.worker.index()]);
   in_this_life(notice - queue_.now(), [this, peer, trained] { step(event::WorkerDown{peer, trained}); });
-}
-
-// The delay is drawn from numbers of its own, so that a scenario in which nobody waits for a source stays as it was.
-void Simulation::perform(const action::SourceGone& gone) {
-  const std::size_t reader = gone.peer.worker.index();
-  Rng rng(hash64(scenario_.seed, "source gone", {reader, gone.attempt.value}));
-  Time delay = rng.time_up_to(scenario_.message_delay);
-  if (scenario_.in_order) delay = std::max(delay, to_worker_[reader] - queue_.now());
-  in_this_life(delay, [this, reader, gone] {
-    Node& node = *nodes_[reader];
-    if (node.connected() && node.peer() == gone.peer) node.receive(gone);
-  });
 }
 
 void Simulation::lose_connection(WorkerId id) {

@@ -132,8 +132,9 @@ struct ActionWriter {
 }  // namespace
 
 std::string_view failure_name(Failure failure) {
-  static constexpr std::array<std::string_view, 7> kNames = {
-      "source unreachable", "out of memory", "error", "cancelled", "state lost", "state damaged", "member lost"};
+  static constexpr std::array<std::string_view, 9> kNames = {"source unreachable", "out of memory", "error",
+                                                             "cancelled",          "state lost",    "state damaged",
+                                                             "member lost",        "source gone",   "no room"};
   return kNames.at(static_cast<std::size_t>(failure));
 }
 

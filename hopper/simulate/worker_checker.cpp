@@ -126,12 +126,17 @@ void WorkerChecker::after_step() {
   require(has_ended_ || !owed_, "what the coordinator releases is deleted", owed_.value_or(worker::StateName{}).model);
   require(!dropped_ || units_.at(*dropped_).given_up || units_.at(*dropped_).told,
           "a lease that comes to nothing is given back", dropped_ ? units_.at(*dropped_).lease.model : ModelId{});
-  const bool is_given_back =
-      hopeless_ && (units_.contains(*hopeless_) ? units_.at(*hopeless_).given_up : copies_.at(*hopeless_).answered);
-  require(has_ended_ || !hopeless_ || is_given_back, "nobody waits for a source that is gone", {});
+  if (hopeless_ && !has_ended_) judge_hopeless(*hopeless_);
   owed_.reset();
   dropped_.reset();
   hopeless_.reset();
+}
+
+void WorkerChecker::judge_hopeless(Attempt attempt) const {
+  const auto unit = units_.find(attempt);
+  const bool is_unit = unit != units_.end();
+  require(is_unit ? unit->second.given_up : copies_.at(attempt).answered, "nobody waits for a source that is gone",
+          is_unit ? unit->second.lease.model : copies_.at(attempt).copy.model);
 }
 
 void WorkerChecker::judge(const action::Offer& offer) const {
@@ -191,17 +196,19 @@ void WorkerChecker::judge(const action::TellFailed& tell) {
   };
   switch (tell.failure) {
     case Failure::Cancelled:
-      if (unit.source_gone && !unit.cancelled)
-        return require(!unit.parent, "a parent that is here outlives its source", model);
       return require(unit.cancelled && (!unit.begun || unit.abandoned), "what has begun is not given back", model);
     case Failure::MemberLost:
     case Failure::Error:
     case Failure::OutOfMemory:
       return require(has_met(tell.failure), "no trouble of a machine is held against a model", model);
+    case Failure::SourceGone:
+      require(unit.source_gone && !is_first(unit.lease.unit), "only a source that is gone is given up", model);
+      return require(!unit.begun && !unit.is_here && !unit.parent, "a parent that is here outlives its source", model);
     case Failure::StateLost:
       return require(has_met(tell.failure) || unit.is_here, "what is called lost was looked for", model);
     case Failure::StateDamaged:
     case Failure::SourceUnreachable:
+    case Failure::NoRoom:
       return;
   }
 }

@@ -76,6 +76,7 @@ class WorkerChecker {
   template <class E>
   void note(const E&) {}
 
+  void judge_hopeless(Attempt attempt) const;
   void judge(const worker::action::Offer& offer) const;
   void judge(const worker::action::Prepare& prepare);
   void judge(const worker::action::Train& train);

@@ -48,8 +48,8 @@ struct Cancelled {
   Attempt attempt{};
   bool abandon = false;
 };
-/// From the coordinator: the worker from which the parent of this job, or this copy, comes is gone. Give the order back
-/// if the bytes are not here yet.
+/// The coordinator says that the worker from which the parent of this job, or this copy, comes is gone, and no byte of
+/// it comes any more. Give the order back if the state is not here.
 struct SourceGone {
   Attempt attempt{};
 };

@@ -170,12 +170,13 @@ void Jobs::on(const event::Cancelled& cancelled) {
   give_up(cancelled.attempt, Failure::Cancelled, "cancelled before it began");
 }
 
-// A parent or a copy that has arrived is kept: it may be the only one of this state that is left.
+// A parent or a copy that has arrived is kept: it may be the only one of this state that is left. (Of a group: until
+// another member gives the unit back. Law 5.)
 void Jobs::on(const event::SourceGone& gone) {
-  const std::string text = "the worker that has the state is gone";
+  const std::string text = "the worker that has it is gone, and no byte of it comes";
   const Job* job = std::as_const(*this).find(gone.attempt);
   const bool is_awaited = job != nullptr && job->stage < Stage::Arrived && !job->source.empty();
-  if (is_awaited) return give_up(gone.attempt, Failure::Cancelled, text);
+  if (is_awaited) return give_up(gone.attempt, Failure::SourceGone, text);
   const auto copy = std::ranges::find_if(copies_, [&](const CopyJob& c) { return c.copy.attempt == gone.attempt; });
   if (copy != copies_.end() && copy->stage < CopyStage::Leaving) give_up_copy(copy, text);
 }

@@ -55,7 +55,8 @@ struct CopyJob {
 ///   4. Only durable states are offered and sent. A state is deleted when the coordinator says so, and only the state
 ///      of the attempt that it names.
 ///   5. A lease is given back only before its unit begins. A group that has lost a member gives it back at any time. If
-///      the parent's source is gone, the lease is given back only before the parent is here.
+///      the parent's source is gone, the lease is given back only before the parent is here. Of a group, the members
+///      whose parent is here are then told to abandon the unit. They drop the parent, although it may be the last one.
 /// 6. A parent that cannot be had, and a disk that is full, are no faults of the model. The first is reported as its
 /// own kind of failure. The second ends the run, which can be resumed.
 /// A copy is told when it is a durable file with the digest of its order, and yields to units: it waits while a parent

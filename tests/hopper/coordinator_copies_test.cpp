@@ -183,7 +183,7 @@ TEST_F(Copies, LetNobodyWaitForAStateOfAWorkerThatCountsAsGone) {
   run.now += seconds(2);
   run.step(event::Timer{});
   EXPECT_THAT(run.all<action::SourceGone>(), IsEmpty()) << "once";
-  run.fail(0, Failure::Cancelled);
+  run.fail(0, Failure::SourceGone);
   EXPECT_FALSE(run.leased(0)) << "the copy is older: the model waits for its holder";
 }
 
@@ -308,6 +308,21 @@ TEST_F(Leaving, StayWhereNobodyCanTakeTheirStates) {
   EXPECT_THAT(alone.all<action::SendHome>(), IsEmpty());
   alone.up(1, 2);
   EXPECT_THAT(alone.all<action::SendCopy>(), SizeIs(1));
+}
+
+// Its machine is switched off before the state has arrived, and closes no connection.
+TEST_F(Leaving, AreNotWaitedForWhenTheyAreDown) {
+  for (Drive* drive : {&alone, &run}) {
+    drive->train(0);
+    ASSERT_EQ(drive->lease(0).source, WorkerId{0});
+    drive->step(event::WorkerLeaves{peer(0)});
+    EXPECT_THAT(drive->all<action::SourceGone>(), IsEmpty()) << "it is still there";
+    drive->down(0);
+    const auto told = drive->all<action::SourceGone>();
+    ASSERT_FALSE(told.empty());
+    EXPECT_EQ(told[0].peer, peer(1));
+    EXPECT_EQ(told[0].attempt, drive->lease(0).attempt);
+  }
 }
 
 TEST_F(Leaving, DoNotWaitWhereTheRunStops) {

@@ -146,6 +146,29 @@ TEST_F(CoordinatorOfGroups, TrainingThatThrowsIsHeldAgainstTheModelOnce) {
   EXPECT_EQ(drive.model(0).status, Status::Quarantined);
 }
 
+// Worker 1 trains an abandoned unit, and gives a later lease back that waits behind it. Then the unit ends the worker.
+TEST_F(CoordinatorOfGroups, AbandonedUnitThatEndsItsWorkerIsHeldAgainstNoLaterOne) {
+  CoordinatorOptions options;
+  options.max_failures = 1;
+  for (const bool has_answered : {false, true}) {
+    SCOPED_TRACE(has_answered);
+    Drive drive(groups(3), 1, {}, options);
+    for (std::uint32_t w = 0; w < 3; ++w) drive.up(w);
+    const Lease abandoned = drive.lease(0);
+    const auto give_back = [&](const Lease& l, Failure failure) {
+      drive.step(event::UnitFailed{peer(1), l.model, l.unit, l.attempt, failure, "why"});
+    };
+    drive.down(2);
+    drive.up(2, 2);
+    ASSERT_NE(drive.lease(0).attempt, abandoned.attempt);
+    if (has_answered) give_back(abandoned, Failure::Cancelled);
+    give_back(drive.lease(0), Failure::SourceGone);
+    ASSERT_TRUE(drive.leased(0)) << "at once";
+    drive.step(event::WorkerCrashed{peer(1), "killed by signal 11"});
+    EXPECT_EQ(drive.appended<record::Quarantine>().size(), has_answered ? 1U : 0U);
+  }
+}
+
 TEST_F(CoordinatorOfGroups, OfAveragingAreThoseOfAllreduce) {
   Itinerary itinerary = groups(3);
   itinerary.strategy = averaging();

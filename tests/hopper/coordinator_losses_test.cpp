@@ -93,7 +93,7 @@ TEST_F(Losses, AreToldToWhoeverWaitsForTheStateWhenAnotherNodeTakesThePlace) {
   EXPECT_EQ(told[0].peer, peer(1));
   EXPECT_EQ(told[0].attempt, waiting);
   EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty()) << "the state may have arrived";
-  run.fail(0, Failure::Cancelled, "the worker that has the state is gone");
+  run.fail(0, Failure::SourceGone, "the worker that has it is gone");
   EXPECT_THAT(run.appended<record::Rollback>(), SizeIs(1)) << "at once, and without a pause";
   run.sync();
   EXPECT_EQ(run.holder(0), peer(0, 2));
@@ -104,7 +104,7 @@ TEST_F(Losses, DidNotHappenWhereTheNextLifeStillHasTheState) {
   run.down(0);
   run.up(0, 2, {held});
   ASSERT_THAT(run.all<action::SourceGone>(), SizeIs(1));
-  run.fail(0, Failure::Cancelled, "the worker that has the state is gone");
+  run.fail(0, Failure::SourceGone, "the worker that has it is gone");
   EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty());
   EXPECT_EQ(run.holder(0), peer(1));
   EXPECT_EQ(run.lease(0).source, WorkerId{0});

@@ -207,6 +207,22 @@ TEST(Coordinator, FetchesAgainAfterAWhileThatGrows) {
   EXPECT_TRUE(run.leased(0));
 }
 
+TEST(Coordinator, HoldsNoLackOfMemoryForAStateAgainstItsModel) {
+  Drive run(kTwoWorkers);
+  run.up(0);
+  run.up(1);
+  run.train(0);
+  for (int tries = 0; tries < 10; ++tries) {
+    run.fail(0, Failure::NoRoom, "no memory");
+    EXPECT_FALSE(run.leased(0)) << "not at once";
+    run.now += seconds(7);
+    run.step(event::Timer{});
+    ASSERT_TRUE(run.leased(0));
+  }
+  EXPECT_EQ(run.model(0).status, Status::Running);
+  EXPECT_THAT(run.appended<record::Quarantine>(), IsEmpty());
+}
+
 TEST(Coordinator, DoesNotCountFetchesFromTheDead) {
   Drive run(kTwoWorkers);
   run.up(0);

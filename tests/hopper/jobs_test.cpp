@@ -232,7 +232,7 @@ TEST_F(JobsTest, WaitForNoParentWhoseSourceIsGone) {
   step(event::Prepared{Attempt(2)});
   EXPECT_THAT(step(event::Prepared{Attempt(3)}), IsEmpty()) << "it waits behind the other one";
   EXPECT_THAT(step(event::SourceGone{Attempt(2)}), ElementsAre("drop 2", "failed 2", "train 3"));
-  EXPECT_EQ(last<action::TellFailed>().failure, Failure::Cancelled);
+  EXPECT_EQ(last<action::TellFailed>().failure, Failure::SourceGone);
   EXPECT_THAT(step(event::Arrived{Attempt(2), kParent}), IsEmpty()) << "too late";
   EXPECT_THAT(step(event::SourceGone{Attempt(2)}), IsEmpty()) << "a repeated message";
   step(lease(4, 1, 5, "there"));

@@ -16,6 +16,12 @@ inline std::uint64_t seeds(std::uint64_t otherwise) {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
+/// A state is on its way for longer than most workers take to begin their next lives.
+inline Scenario with_slow_links(Scenario scenario) {
+  scenario.transfer_time = seconds(1);
+  return scenario;
+}
+
 /// Runs the scenario that `draw` makes of each seed below `count`. The first one that breaks a promise ends the test.
 inline void expect_promises_kept(std::uint64_t count, const std::function<Scenario(std::uint64_t)>& draw) {
   for (std::uint64_t seed = 0; seed < count; ++seed) {

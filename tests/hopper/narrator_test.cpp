@@ -203,5 +203,16 @@ TEST_F(NarratorTest, TellsOfStatesThatCannotBeReadAndOfNoOtherFailure) {
   EXPECT_THAT(narrator_.hear(event::Timer{}), IsEmpty());
 }
 
+TEST_F(NarratorTest, TellsWhoWaitsNoLongerForAStateOfAWorkerThatIsGone) {
+  event::UnitFailed failed{{WorkerId(4), Incarnation(1)}, ModelId(2), Unit{3}, Attempt(9)};
+  failed.failure = Failure::SourceGone;
+  failed.text = "the worker that has it is gone, and no byte of it comes";
+  EXPECT_THAT(narrator_.hear(failed),
+              ElementsAre("worker 4 stops waiting for the state of model 2: the worker that has "
+                          "it is gone, and no byte of it comes"));
+  failed.failure = Failure::Cancelled;
+  EXPECT_THAT(narrator_.hear(failed), IsEmpty());
+}
+
 }  // namespace
 }  // namespace hop::hopper

@@ -25,12 +25,7 @@ Scenario leaving(std::uint64_t seed) {
   return s;
 }
 Scenario tasks(std::uint64_t seed) { return with_copies(as_tasks(draw_scenario(seed))); }
-// A state is on its way for longer than most workers take to begin their next lives.
-Scenario slow_links(std::uint64_t seed) {
-  Scenario s = hopping(seed);
-  s.transfer_time = seconds(1);
-  return s;
-}
+Scenario slow_links(std::uint64_t seed) { return with_slow_links(hopping(seed)); }
 
 TEST(SimulatedCopies, KeepEveryPromiseWhateverFails) { expect_promises_kept(seeds(10000), hopping); }
 TEST(SimulatedCopies, KeepEveryPromiseOfTasksWhateverFails) { expect_promises_kept(seeds(10000), tasks); }
@@ -159,6 +154,34 @@ Simulation::Step takes_a_late_answer() {
   };
 }
 
+template <class Which>
+Actions without_news(Actions actions, Which which) {
+  std::erase_if(actions,
+                [&](const Action& action) { return which() && std::holds_alternative<action::SourceGone>(action); });
+  return actions;
+}
+
+// A worker that is away for long, or has left, has no new life that anybody could hear of.
+Actions tells_of_new_lives_only(Coordinator& c, const Event& event, Time now) {
+  return without_news(c.step(event, now), [&] { return !std::holds_alternative<event::WorkerUp>(event); });
+}
+
+Actions tells_of_no_new_life(Coordinator& c, const Event& event, Time now) {
+  return without_news(c.step(event, now), [&] { return std::holds_alternative<event::WorkerUp>(event); });
+}
+
+// Whenever a worker comes, every reader hears that its source is gone.
+Actions calls_every_source_gone(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  if (!std::holds_alternative<event::WorkerUp>(event)) return actions;
+  for (const WorkerState& w : c.workers()) {
+    for (const Lease& lease : w.leases) {
+      if (lease.source) actions.emplace_back(action::SourceGone{{w.id, w.incarnation}, lease.attempt});
+    }
+  }
+  return actions;
+}
+
 struct Bug {
   const char* name;
   Simulation::Step step;
@@ -178,6 +201,22 @@ INSTANTIATE_TEST_SUITE_P(
                     Bug{"ReleasesWhereAMoveGoes", releases_where_a_move_goes(), "what is still needed is not released"},
                     Bug{"ForgetsTheCopy", forgets_the_copy, "a rollback goes to the newest version that is left"}),
     [](const auto& bug) { return std::string(bug.param.name); });
+
+class BuggyNewsOfSources : public testing::TestWithParam<Bug> {};
+
+TEST_P(BuggyNewsOfSources, IsFoundOut) {
+  expect_found_out(GetParam().name, GetParam().promise, {0, 2000},
+                   [](std::uint64_t seed) { Simulation(slow_links(seed), GetParam().step).run(); });
+}
+
+INSTANTIATE_TEST_SUITE_P(Bugs, BuggyNewsOfSources,
+                         testing::Values(Bug{"TellsOfNewLivesOnly", tells_of_new_lives_only,
+                                             "who waits for a state hears that its source is gone"},
+                                         Bug{"TellsOfNoNewLife", tells_of_no_new_life,
+                                             "who waits for a state hears that its source is gone"},
+                                         Bug{"CallsEverySourceGone", calls_every_source_gone,
+                                             "no source that is there is called gone"}),
+                         [](const auto& bug) { return std::string(bug.param.name); });
 
 TEST(BuggyCollection, ThatTakesALateAnswerIsFoundOut) {
   expect_found_out("TakesALateAnswer", "only what is lost is rolled back", {7094, 7095},
@@ -232,7 +271,7 @@ WorkerActions gives_up_a_parent_with_its_source(WorkerId, worker::Jobs& jobs, co
   const auto* gone = std::get_if<worker::event::SourceGone>(&event);
   const worker::Job* job = gone != nullptr ? jobs.find(gone->attempt) : nullptr;
   if (job != nullptr && job->stage == worker::Stage::Arrived) {
-    actions.emplace_back(worker::action::TellFailed{job->lease, Failure::Cancelled, "gone"});
+    actions.emplace_back(worker::action::TellFailed{job->lease, Failure::SourceGone, "gone"});
   }
   return actions;
 }

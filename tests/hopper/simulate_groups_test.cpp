@@ -45,6 +45,22 @@ TEST(SimulatedGroups, KeepTheirPromisesWhereModelsHopBetweenThem) {
   expect_promises_kept(300, [](std::uint64_t seed) { return with_copies(as_group_hopping(draw_scenario(seed))); });
 }
 
+// A member gives its unit back because the source of the parent is gone, and the others abandon it.
+TEST(SimulatedGroups, KeepTheirPromisesOnSlowLinks) {
+  std::uint64_t given_up = 0;
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    for (const auto draw : {as_replicas, as_group_hopping}) {
+      const Scenario scenario = with_slow_links(with_copies(draw(draw_scenario(seed))));
+      try {
+        given_up += Simulation(scenario).run().hopeless;
+      } catch (const std::exception& broken) {
+        FAIL() << describe(scenario) << "\n  broken: " << broken.what();
+      }
+    }
+  }
+  EXPECT_GE(given_up, 10U);
+}
+
 TEST(SimulatedGroups, OfHoppingMeetEveryKindOfTrouble) {
   Summary all;
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {

@@ -1,158 +1,24 @@
 // A real worker between a coordinator and other workers that the test plays: it checks the states that it fetches,
-// gives its own to those who may have them, survives trouble with its disk, and leads a group. Long because one fixture
-// plays everybody around the worker.
+// gives its own to those who may have them, survives trouble with its disk, and leads a group.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
 #include <thread>
 
-#include "base/error.h"
-#include "data/glyphs.h"
-#include "hopper/detail/handshake.h"
-#include "hopper/detail/worker.h"
 #include "hopper/strategy/data_parallel.h"
 #include "hopper/train_unit.h"
-#include "hopper/trainer.h"
-#include "net/memory.h"
-#include "tests/temporary_folder.h"
+#include "tests/hopper/worker_alone.h"
 
 namespace hop::hopper {
 namespace {
 
 namespace fs = std::filesystem;
-using net::Awaitable;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-constexpr auto kLong = std::chrono::seconds(60);
-constexpr const char* kToken = "secret";
-
-class WorkerAlone : public testing::Test {
- protected:
-  using Connection = std::shared_ptr<net::Connection>;
-
-  explicit WorkerAlone(std::uint32_t partitions = 1) {
-    data::write_dataset(data::glyphs({.train_rows = 32, .test_rows = 10}), folder_ / "data",
-                        {.partitions = partitions});
-    experiment_.data.source = folder_ / "data";
-    experiment_.model.layers = {"flatten", "linear 10"};
-    experiment_.run.workers = partitions;
-    coordinator_ = transport_.listen(net::Address::memory("coordinator"));
-    source_ = transport_.listen(net::Address::memory("source"));
-  }
-
-  // The state of model 0 after its first unit, as another worker would have it.
-  AlignedBuffer parent_state() {
-    const data::Dataset dataset = data::Dataset::open(folder_ / "data");
-    Trainer trainer(experiment_, ModelId(0), Config{}, dataset);
-    trainer.initialize();
-    const nn::StateBytes bytes = trainer.state().save().wait();
-    AlignedBuffer copy(bytes->size());
-    std::copy_n(bytes->data(), bytes->size(), copy.data());
-    return copy;
-  }
-  // A state on the worker's disk, under version 1 of the model.
-  void leave_state(ModelId model = ModelId(5)) const {
-    StateStore store(folder_ / "node" / "states", /*durable=*/true);
-    auto bytes = nn::StatePool::make_shared()->make(64);
-    std::fill_n(bytes->data(), 64, std::byte{9});
-    store.put({model, Version(1), PartitionId(0), Attempt(3), {}, {}, {}}, {.segments = {}, .bytes = 64},
-              std::move(bytes));
-  }
-  fs::path state_file() const { return folder_ / "node" / "states" / "5-1.hop"; }
-
-  // Runs the worker, and `story` as its coordinator, who begins when the worker is ready and ends the worker.
-  void play(const std::function<Awaitable<void>(Connection worker, std::string address)>& story,
-            StateStore::Remove remove = {}) {
-    std::exception_ptr error;
-    const auto coordinate = [&]() -> Awaitable<void> {
-      const Connection worker = co_await coordinator_->accept();
-      co_await examine(worker, HostRole::Coordinator, kToken, net::deadline_in(kLong));
-      const message::Welcome welcome{folder_ / "data", 1};
-      co_await send(worker, welcome);
-      const auto ready = co_await next<message::Ready>(worker);
-      co_await story(worker, ready.address);
-      const message::Shutdown over;
-      co_await send(worker, over);
-      co_await next<message::Heartbeat>(worker);
-    };
-    net::asio::co_spawn(context_, coordinate(), [&](std::exception_ptr e) {
-      error = e;
-      context_.stop();
-    });
-    Worker worker({.peer = {WorkerId(0), Incarnation(1)},
-                   .coordinator = "memory:coordinator",
-                   .token = kToken,
-                   .node_folder = folder_ / "node",
-                   .experiment = &experiment_,
-                   .memory = network_,
-                   .devices = {"cpu"},
-                   .remove = std::move(remove)});
-    std::thread thread([&] {
-      try {
-        worker.run();
-      } catch (const std::exception&) {  // the story has ended before its time
-      }
-    });
-    context_.run();
-    if (error) worker.stop();
-    thread.join();
-    if (error) std::rethrow_exception(error);
-  }
-
-  // The next message of this kind; others are passed over, but for those that end the worker. `notices` takes the lines
-  // for people among them.
-  template <class T>
-  static Awaitable<T> next(Connection from, std::vector<std::string>* notices = nullptr) {
-    const net::Deadline deadline = net::deadline_in(kLong);
-    while (true) {
-      const net::Message message = co_await from->receive(deadline);
-      if (message.kind == message::kKind<T>) co_return expect<T>(message);
-      const bool is_notice = message.kind == message::kKind<message::Notice>;
-      if (is_notice && notices != nullptr) notices->push_back(expect<message::Notice>(message).text);
-      if (message.kind == message::kKind<message::Fatal>) throw Error(expect<message::Fatal>(message).text);
-    }
-  }
-  static message::LeaseOrder lease_of_unit_1(const Digest& parent) {
-    message::LeaseOrder order;
-    order.lease = {.model = ModelId(0),
-                   .unit = Unit{1},
-                   .epoch = Epoch{1},
-                   .partition = PartitionId(0),
-                   .attempt = Attempt(8),
-                   .parent = parent,
-                   .source = std::nullopt,
-                   .validate = false};
-    order.source_address = "memory:source";
-    return order;
-  }
-  // The other worker, which answers the one Fetch with `state` and `payload`.
-  Awaitable<void> answer_fetch(message::State state, const AlignedBuffer* payload, std::string token = kToken) {
-    const Connection caller = co_await source_->accept();
-    co_await examine(caller, HostRole::Worker, token, net::deadline_in(kLong));
-    const auto fetch = co_await next<message::Fetch>(caller);
-    state.model = fetch.model;
-    const ByteView content = payload != nullptr ? payload->span() : ByteView();
-    co_await send(caller, state, content);
-    try {
-      co_await caller->receive(net::deadline_in(kLong));  // until it hangs up
-    } catch (const NetError&) {
-    }
-  }
-
-  const TemporaryFolder folder_;
-  Experiment experiment_;
-  std::shared_ptr<net::MemoryNetwork> network_ = std::make_shared<net::MemoryNetwork>();
-  net::asio::io_context context_{1};
-  net::MemoryTransport transport_{context_.get_executor(), network_};
-  std::shared_ptr<net::Listener> coordinator_, source_;
-};
 
 TEST_F(WorkerAlone, TrainsOnNoStateWithAnotherDigestThanItsLease) {
   AlignedBuffer state = parent_state();
@@ -217,7 +83,9 @@ TEST_F(WorkerAlone, WaitsForNoStateOfAWorkerThatIsGone) {
     co_await send(worker, gone);
     const auto failed = co_await next<message::Failed>(worker);
     EXPECT_EQ(failed.attempt, Attempt(8));
-    EXPECT_EQ(failed.failure, Failure::Cancelled) << failed.text;
+    EXPECT_EQ(failed.failure, Failure::SourceGone) << failed.text;
+    const bool is_over = co_await hangs_up(silent);
+    EXPECT_TRUE(is_over);
     order.lease.attempt = Attempt(9);
     co_await send(worker, order);
     const message::State found{.found = true};
@@ -234,7 +102,7 @@ TEST_F(WorkerAlone, GivesNoStateToStrangers) {
     const message::Hello hello{{WorkerId(1), Incarnation(1)}, "isa", "build", {}};
     const net::Address place = net::Address::parse(address);
     for (const std::string secret : {"", "another"}) {
-      const Connection stranger = co_await transport_.connect(place, net::deadline_in(kLong));
+      const Connection stranger = co_await transport_->connect(place, net::deadline_in(kLong));
       std::string told;
       try {
         if (!secret.empty())
@@ -251,7 +119,7 @@ TEST_F(WorkerAlone, GivesNoStateToStrangers) {
       EXPECT_FALSE(told.empty());
     }
     // A friend gets it.
-    const Connection friendly = co_await transport_.connect(place, net::deadline_in(kLong));
+    const Connection friendly = co_await transport_->connect(place, net::deadline_in(kLong));
     co_await introduce_self(friendly, HostRole::Worker, kToken, hello, net::deadline_in(kLong));
     co_await send(friendly, fetch);
     const auto state = co_await next<message::State>(friendly);
@@ -384,7 +252,7 @@ class LeadOfAGroup : public WorkerAlone {
   }
   // Calls the lead as the other member does, under the name of a worker.
   Awaitable<Connection> meet(std::string address, WorkerId worker) {
-    const Connection lead = co_await transport_.connect(net::Address::parse(address), net::deadline_in(kLong));
+    const Connection lead = co_await transport_->connect(net::Address::parse(address), net::deadline_in(kLong));
     const message::Hello hello{{worker, Incarnation(1)}, "isa", "build", {}};
     co_await introduce_self(lead, HostRole::Worker, kToken, hello, net::deadline_in(kLong));
     const message::Meet greeting{.to = WorkerId(0), .run = {}, .attempt = Attempt(8), .rank = 1};
