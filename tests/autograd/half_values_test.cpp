@@ -215,6 +215,11 @@ std::vector<Case> other_cases() {
       {"pairwise_distance", {{3, 5}, {3, 5}}, [](Xs x) { return pairwise_distance(x[0], x[1]); }},
       {"cdist", {{3, 5}, {4, 5}}, [](Xs x) { return cdist(x[0], x[1], 1.5); }},
       {"cdist of many rows", {{27, 3}, {4, 3}}, [](Xs x) { return cdist(x[0], x[1]); }},
+      {"pad",
+       {{1, 2, 3, 5}},
+       [](Xs x) {
+         return pad(x[0], {2, 1, 1, 2}, PadMode::reflect);
+       }},
       {"logaddexp", {{3, 5}, {3, 5}}, [](Xs x) { return logaddexp(x[0], x[1]); }},
       {"addcmul", {{3, 5}, {3, 5}, {3, 5}}, [](Xs x) { return addcmul(x[0], x[1], x[2], 0.7); }},
       {"addcdiv", {{3, 5}, {3, 5}, {3, 5}}, [](Xs x) { return addcdiv(x[0], x[1], x[2], 0.7); }, true},
