@@ -151,8 +151,8 @@ void print(const std::map<std::string, Count>& counts) {
 
 void judge_folder(const fs::path& folder) {
   std::map<std::string, Row> rows;
-  for (const Rows& table : {elementwise_rows(), operation_rows(), position_rows(), image_rows(), loss_rows(),
-                            layer_rows(), image_layer_rows(), loss_object_rows()}) {
+  for (const Rows& table : {elementwise_rows(), operation_rows(), position_rows(), image_rows(), fractional_pool_rows(),
+                            loss_rows(), layer_rows(), image_layer_rows(), loss_object_rows()}) {
     for (const Row& row : table) rows.insert_or_assign(row.name, row);
   }
   std::ifstream samples(folder / "samples.jsonl");

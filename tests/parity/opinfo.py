@@ -28,7 +28,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.common_modules import module_db
 
 import opinfo_page
-from opinfo_table import IGNORED, MODULES, ONE, OPERATIONS, RANDOM, TWO
+from opinfo_table import DRAWN, IGNORED, MODULES, ONE, OPERATIONS, RANDOM, TWO
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 torch.set_num_threads(1)  # the tensors are small
@@ -80,6 +80,9 @@ class Writer:
         def calls():
             for sample in op.sample_inputs("cpu", dtype, requires_grad=op.supports_autograd and dtype is F64):
                 args, kwargs = (sample.input, *sample.args), dict(sample.kwargs)
+                if name in DRAWN:
+                    shape = (*sample.input.shape[:2], DRAWN[name])
+                    kwargs.setdefault("_random_samples", torch.rand(shape, dtype=dtype))
                 yield args, kwargs, lambda args=args, kwargs=kwargs: op.op(*args, **kwargs)
 
         self.samples(name, calls(), lambda args, kwargs: self.arguments(parameters, args, kwargs, renamed), ours)

@@ -15,7 +15,7 @@ describe each operation by samples: inputs of many shapes, and arguments. The sc
 sample, in f64 on the CPU, and writes inputs, results, incoming gradients and the gradients of all inputs to files.
 `tests/parity/judge.cpp` calls the function of Hopscotch that stands for the operation, with the arguments that differ
 from PyTorch's defaults, and compares results and gradients: twice, with contiguous tensors and with strided ones. A
-layer gets the parameters of PyTorch's layer by name.
+layer gets the parameters of PyTorch's layer by name, and fractional pooling the random numbers that PyTorch's had.
 
 Two numbers agree if they differ by at most 1e-9 of the larger of PyTorch's number and a thousandth of the largest number
 in its tensor, plus 1e-12. Shapes and dtypes must be equal, and so must NaN and infinities.
