@@ -149,6 +149,7 @@ Tensor clamp(const Tensor& x, const Tensor& min, const Tensor& max) {
 // distance 0.
 Tensor logaddexp(const Tensor& a, const Tensor& b) {
   kernels::expect_same_device("logaddexp", {&a, &b});
+  if (any_half(a, b)) return rounded_like(logaddexp(in_f32(a), in_f32(b)), a, b);
   const Tensor a_leads = kernels::ge(a, b);
   const Tensor high = where(a_leads, a, b), low = where(a_leads, b, a);
   const Tensor are_infinite = kernels::logical_and(kernels::eq(high, low), kernels::eq(kernels::abs(high), HUGE_VAL));
@@ -175,11 +176,13 @@ Tensor lerp(const Tensor& start, const Tensor& end, Input weight) {
 
 Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) {
   kernels::expect_same_device("addcmul", {&x, &a, &b});
+  if (any_half(x, a, b)) return rounded_like(addcmul(in_f32(x), in_f32(a), in_f32(b), value), x, a, b);
   return x + value * a * b;
 }
 
 Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) {
   kernels::expect_same_device("addcdiv", {&x, &a, &b});
+  if (any_half(x, a, b)) return rounded_like(addcdiv(in_f32(x), in_f32(a), in_f32(b), value), x, a, b);
   return x + value * (a / b);
 }
 

@@ -2,6 +2,7 @@
 #include "autograd/index.h"
 
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "autograd/record.h"
 #include "autograd/view.h"
 #include "base/error.h"
@@ -10,9 +11,12 @@
 
 namespace hop {
 
+using autograd::any_half;
 using autograd::BackwardContext;
+using autograd::in_f32;
 using autograd::is_recorded;
 using autograd::record;
+using autograd::rounded_like;
 using autograd::save;
 
 namespace {
@@ -57,6 +61,7 @@ Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
 Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& values) {
   kernels::expect_any_floating("scatter_add", {&x, &values});
   kernels::expect_same_device("scatter_add", {&x, &index});
+  if (any_half(x, values)) return rounded_like(scatter_add(in_f32(x), dim, index, in_f32(values)), x);
   Tensor part = values;
   for (int d = 0; d < index.dim() && d < part.dim(); ++d) part = slice(part, d, 0, index.size(d));
   return x + scatter_add(x.shape(), dim, index, part);
@@ -65,6 +70,7 @@ Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const
 Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& values, double alpha) {
   kernels::expect_any_floating("index_add", {&x, &values});
   kernels::expect_same_device("index_add", {&x, &index});
+  if (any_half(x, values)) return rounded_like(index_add(in_f32(x), dim, index, in_f32(values), alpha), x);
   return x + index_add(x.shape(), dim, index, alpha == 1 ? values : values * alpha);
 }
 

@@ -78,6 +78,7 @@ Tensor triplet_loss(const char* op, const Tensor& anchor, const Tensor& positive
 // Beyond 40, softplus(x) is x in f64, too.
 Tensor soft_margin_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
   expect_equal_shapes("soft_margin_loss", x, target);
+  if (any_half(x, target)) return rounded_like(soft_margin_loss(in_f32(x), in_f32(target), reduction), x, target);
   return reduced("soft_margin_loss", softplus(-target * x, 1, 40), reduction);
 }
 
@@ -139,6 +140,8 @@ Tensor multilabel_soft_margin_loss(const Tensor& x, const Tensor& target,
   constexpr const char* kOp = "multilabel_soft_margin_loss";
   expect_equal_shapes(kOp, x, target);
   autograd::existing_dim(kOp, x, -1);
+  if (any_half(x, target))
+    return rounded_like(multilabel_soft_margin_loss(in_f32(x), in_f32(target), options), x, target);
   const Tensor losses = -(target * logsigmoid(x) + (1 - to(target, x.dtype())) * logsigmoid(-x));
   return reduced(kOp, mean(autograd::weighted(kOp, losses, options.weight), {-1}), options.reduction);
 }
@@ -146,6 +149,8 @@ Tensor multilabel_soft_margin_loss(const Tensor& x, const Tensor& target,
 Tensor margin_ranking_loss(const Tensor& a, const Tensor& b, const Tensor& target, const MarginLossOptions& options) {
   constexpr const char* kOp = "margin_ranking_loss";
   expect_equal_ranks(kOp, {&a, &b, &target});
+  if (any_half(a, b, target))
+    return rounded_like(margin_ranking_loss(in_f32(a), in_f32(b), in_f32(target), options), a, b, target);
   return reduced(kOp, clamp(options.margin - target * (a - b), 0), options.reduction);
 }
 
@@ -154,6 +159,7 @@ Tensor cosine_embedding_loss(const Tensor& a, const Tensor& b, const Tensor& tar
   constexpr double kEps = 1e-12;
   expect_equal_shapes(kOp, a, b);
   kernels::expect_defined(kOp, target);
+  if (any_half(a, b)) return rounded_like(cosine_embedding_loss(in_f32(a), in_f32(b), target, options), a, b);
   const bool is_row = a.dim() == 1;
   if ((a.dim() != 2 && !is_row) || target.shape() != (is_row ? Shape{} : Shape{a.size(0)})) {
     throw ShapeError(expected(kOp) + "a and b (N, D) and targets (N), or (D) and (), got " + a.shape().to_string() +

@@ -11,9 +11,12 @@
 
 namespace hop {
 
+using autograd::any_half;
 using autograd::expect_equal_shapes;
 using autograd::expected;
+using autograd::in_f32;
 using autograd::reduced;
+using autograd::rounded_like;
 using autograd::weighted;
 
 namespace {
@@ -51,17 +54,20 @@ Tensor variances_for(const Tensor& x, const Tensor& var) {
 
 Tensor mse_loss(const Tensor& x, const Tensor& target, const ElementLossOptions& options) {
   expect_equal_shapes("mse_loss", x, target);
+  if (any_half(x, target)) return rounded_like(mse_loss(in_f32(x), in_f32(target), options), x, target);
   return reduced_by_weight("mse_loss", square(x - target), options);
 }
 
 Tensor l1_loss(const Tensor& x, const Tensor& target, const ElementLossOptions& options) {
   expect_equal_shapes("l1_loss", x, target);
+  if (any_half(x, target)) return rounded_like(l1_loss(in_f32(x), in_f32(target), options), x, target);
   return reduced_by_weight("l1_loss", abs(x - target), options);
 }
 
 Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, const SmoothL1LossOptions& options) {
   constexpr const char* kOp = "smooth_l1_loss";
   expect_equal_shapes(kOp, x, target);
+  if (any_half(x, target)) return rounded_like(smooth_l1_loss(in_f32(x), in_f32(target), options), x, target);
   if (!(options.beta >= 0)) throw ConfigError(expected(kOp) + "a beta of at least 0, got " + shortest(options.beta));
   const Tensor losses = options.beta == 0 ? abs(x - target) : huber(x, target, options.beta) / options.beta;
   return reduced(kOp, losses, options.reduction);
@@ -70,6 +76,7 @@ Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, const SmoothL1LossO
 Tensor huber_loss(const Tensor& x, const Tensor& target, const HuberLossOptions& options) {
   constexpr const char* kOp = "huber_loss";
   expect_equal_shapes(kOp, x, target);
+  if (any_half(x, target)) return rounded_like(huber_loss(in_f32(x), in_f32(target), options), x, target);
   if (!(options.delta > 0)) throw ConfigError(expected(kOp) + "a delta above 0, got " + shortest(options.delta));
   return reduced(kOp, weighted(kOp, huber(x, target, options.delta), options.weight), options.reduction);
 }
@@ -77,6 +84,7 @@ Tensor huber_loss(const Tensor& x, const Tensor& target, const HuberLossOptions&
 Tensor poisson_nll_loss(const Tensor& x, const Tensor& target, const PoissonNLLLossOptions& options) {
   constexpr const char* kOp = "poisson_nll_loss";
   expect_equal_shapes(kOp, x, target);
+  if (any_half(x, target)) return rounded_like(poisson_nll_loss(in_f32(x), in_f32(target), options), x, target);
   const Tensor counts = autograd::floating_like(target, x);
   const Tensor losses = options.log_input ? exp(x) - counts * x : x - counts * log(x + options.eps);
   if (!options.full) return reduced(kOp, losses, options.reduction);
@@ -90,6 +98,8 @@ Tensor gaussian_nll_loss(const Tensor& x, const Tensor& target, const Tensor& va
   constexpr const char* kOp = "gaussian_nll_loss";
   expect_equal_shapes(kOp, x, target);
   kernels::expect_defined(kOp, var);
+  if (any_half(x, target, var))
+    return rounded_like(gaussian_nll_loss(in_f32(x), in_f32(target), in_f32(var), options), x, target, var);
   if (!(options.eps > 0)) throw ConfigError(expected(kOp) + "an eps above 0, got " + shortest(options.eps));
   const Tensor given = variances_for(x, var);
   // eps with the gradient of var.

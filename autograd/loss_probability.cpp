@@ -67,6 +67,7 @@ Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target,
 Tensor kl_div(const Tensor& x, const Tensor& target, const KLDivLossOptions& options) {
   constexpr const char* kOp = "kl_div";
   expect_equal_shapes(kOp, x, target);
+  if (any_half(x, target)) return rounded_like(kl_div(in_f32(x), in_f32(target), options), x, target);
   const Tensor y = autograd::floating_like(target, x);
   const auto of_probabilities = [&] {
     const Tensor safe = where(kernels::eq(y, 0), 1.0, y);  // its logarithm, and the product, are 0

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "autograd/composed_internal.h"
+#include "autograd/half_internal.h"
 #include "autograd/index.h"
 #include "autograd/record.h"
 #include "autograd/view.h"
@@ -106,6 +107,8 @@ Tensor sources(const Tensor& x, const Pad& pad, PadMode mode) {
 Tensor pad(const Tensor& x, const std::vector<std::int64_t>& pads, PadMode mode, Scalar value) {
   std::vector<Pad> list = checked_pads(x, pads);
   if (mode == PadMode::constant) return pad_constant(x, list, value);
+  // Each dimension adds up gradients.
+  if (autograd::any_half(x)) return autograd::rounded_like(pad(autograd::in_f32(x), pads, mode), x);
   const Tensor kept = mode == PadMode::circular ? cut(x, list) : x;
   Tensor y = kept;
   for (const Pad& one : list) y = index_select(y, one.dim, sources(kept, one, mode));

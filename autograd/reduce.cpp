@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "autograd/record.h"
 #include "autograd/view.h"
 #include "kernels/copy.h"
@@ -89,6 +90,7 @@ Tensor min(const Tensor& x, const Dims& dims, bool keepdim) {
 }
 
 Tensor var(const Tensor& x, const Dims& dims, std::int64_t correction, bool keepdim) {
+  if (autograd::any_half(x)) return autograd::rounded_like(var(autograd::in_f32(x), dims, correction, keepdim), x);
   Tensor y = kernels::var(x, dims, correction, keepdim);
   if (!is_recorded(x)) return y;
   return record("var", std::move(y), {x}, [dims, correction, saved = save(x)](BackwardContext& c) {

@@ -42,6 +42,7 @@ Tensor std(const Tensor& x, const Dims& dims, std::int64_t correction, bool keep
 // The largest value of each sum is taken out first. It cancels, so it counts as a constant.
 Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim) {
   expect_dims("logsumexp", x, dims);
+  if (any_half(x)) return rounded_like(logsumexp(in_f32(x), dims, keepdim), x);
   const Tensor values = is_floating(x.dtype()) ? x : to(x, DType::f32);
   if (values.numel() == 0) return log(sum(exp(values), dims, keepdim));
   const Tensor top = kernels::max(values, dims, true);
@@ -73,6 +74,7 @@ static Tensor widened(const Tensor& x) { return is_floating(x.dtype()) ? x : to(
 
 Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim) {
   expect_dims("prod", x, {dim});
+  if (any_half(x)) return rounded_like(prod(in_f32(x), dim, keepdim), x);
   Tensor y = widened(x);
   if (x.dim() == 0) return y;
   if (x.size(dim) == 0) return sum(y, {dim}, keepdim) + 1;
@@ -104,11 +106,13 @@ static Tensor scan(const Tensor& x, std::int64_t dim, const Op& op) {
 
 Tensor cumsum(const Tensor& x, std::int64_t dim) {
   expect_dims("cumsum", x, {dim});
+  if (any_half(x)) return rounded_like(cumsum(in_f32(x), dim), x);
   return scan(x, dim, [](const Tensor& a, const Tensor& b) { return a + b; });
 }
 
 Tensor cumprod(const Tensor& x, std::int64_t dim) {
   expect_dims("cumprod", x, {dim});
+  if (any_half(x)) return rounded_like(cumprod(in_f32(x), dim), x);
   return scan(x, dim, [](const Tensor& a, const Tensor& b) { return a * b; });
 }
 

@@ -101,6 +101,36 @@ std::vector<Case> loss_cases() {
   };
 }
 
+std::vector<Case> composed_loss_cases() {
+  const std::vector<Shape> pair = {{3, 5}, {3, 5}};
+  return {
+      {"mse_loss", pair, [](Xs x) { return mse_loss(x[0], x[1]); }},
+      {"mse_loss with weights", pair,
+       [](Xs x) {
+         const Tensor weight = Tensor::from<float>({0.5F, 1, 2, 0.25F, 3}, {5});
+         return mse_loss(x[0], x[1], {.weight = weight});
+       }},
+      {"l1_loss", pair, [](Xs x) { return l1_loss(x[0], x[1], {.reduction = Reduction::sum}); }},
+      {"smooth_l1_loss", pair, [](Xs x) { return smooth_l1_loss(x[0], x[1], {.beta = 0.3}); }},
+      {"huber_loss", pair, [](Xs x) { return huber_loss(x[0], x[1], {.reduction = Reduction::none, .delta = 0.7}); }},
+      {"poisson_nll_loss", pair, [](Xs x) { return poisson_nll_loss(x[0], x[1], {.full = true}); }, true},
+      {"gaussian_nll_loss",
+       {{3, 5}, {3, 5}, {3, 1}},
+       [](Xs x) { return gaussian_nll_loss(x[0], x[1], x[2], {.full = true}); },
+       true},
+      {"kl_div", pair, [](Xs x) { return kl_div(x[0], x[1], {.reduction = Reduction::batchmean}); }, true},
+      {"soft_margin_loss", pair, [](Xs x) { return soft_margin_loss(x[0], x[1]); }},
+      {"multilabel_soft_margin_loss", pair, [](Xs x) { return multilabel_soft_margin_loss(x[0], x[1]); }},
+      {"margin_ranking_loss",
+       {{3, 5}, {3, 5}, {3, 5}},
+       [](Xs x) { return margin_ranking_loss(x[0], x[1], x[2], {.margin = 0.3}); }},
+      {"cosine_embedding_loss", pair,
+       [](Xs x) {
+         return cosine_embedding_loss(x[0], x[1], labels({1, -1, 1}));
+       }},
+  };
+}
+
 std::vector<Case> other_cases() {
   return {
       {"attention",
@@ -185,12 +215,35 @@ std::vector<Case> other_cases() {
       {"pairwise_distance", {{3, 5}, {3, 5}}, [](Xs x) { return pairwise_distance(x[0], x[1]); }},
       {"cdist", {{3, 5}, {4, 5}}, [](Xs x) { return cdist(x[0], x[1], 1.5); }},
       {"cdist of many rows", {{27, 3}, {4, 3}}, [](Xs x) { return cdist(x[0], x[1]); }},
+      {"pad",
+       {{1, 2, 3, 5}},
+       [](Xs x) {
+         return pad(x[0], {2, 1, 1, 2}, PadMode::reflect);
+       }},
+      {"logaddexp", {{3, 5}, {3, 5}}, [](Xs x) { return logaddexp(x[0], x[1]); }},
+      {"addcmul", {{3, 5}, {3, 5}, {3, 5}}, [](Xs x) { return addcmul(x[0], x[1], x[2], 0.7); }},
+      {"addcdiv", {{3, 5}, {3, 5}, {3, 5}}, [](Xs x) { return addcdiv(x[0], x[1], x[2], 0.7); }, true},
+      {"logsumexp", {{3, 5}}, [](Xs x) { return logsumexp(x[0], {1}); }},
+      {"var", {{3, 5}}, [](Xs x) { return var(x[0], {0}); }},
+      {"prod", {{3, 5}}, [](Xs x) { return prod(x[0], 1); }},
+      {"cumsum", {{3, 5}}, [](Xs x) { return cumsum(x[0], 1); }},
+      {"cumprod", {{3, 5}}, [](Xs x) { return cumprod(x[0], 1); }},
+      {"scatter_add",
+       {{3, 5}, {2, 5}},
+       [](Xs x) {
+         return scatter_add(x[0], 0, reshape(labels({0, 1, 2, 0, 1, 0, 2, 2, 1, 1}), {2, 5}), x[1]);
+       }},
+      {"index_add",
+       {{3, 5}, {4, 5}},
+       [](Xs x) {
+         return index_add(x[0], 0, labels({1, 0, 1, 2}), x[1], 0.7);
+       }},
   };
 }
 
 std::vector<Case> cases() {
   std::vector<Case> all = norm_cases();
-  for (auto* more : {loss_cases, other_cases}) {
+  for (auto* more : {loss_cases, composed_loss_cases, other_cases}) {
     for (Case& c : more()) all.push_back(std::move(c));
   }
   return all;
@@ -345,6 +398,8 @@ TEST(HalfMixed, PromotesOrKeepsTheDtypeOfItsFirstOperand) {
   EXPECT_EQ(cosine_similarity(a, b).dtype(), DType::f32);
   EXPECT_EQ(pairwise_distance(a, c).dtype(), DType::f32);
   EXPECT_EQ(lerp(a, a, 0.3).dtype(), DType::bf16);
+  EXPECT_EQ(mse_loss(a, b).dtype(), DType::f32);
+  EXPECT_EQ(addcmul(a, a, full(Shape{}, 2)).dtype(), DType::bf16) << "a tensor of shape () is the weaker one";
   EXPECT_EQ(binary_cross_entropy(a, b).dtype(), DType::bf16);
   EXPECT_TRUE(throws<DtypeError>(
       [&] {

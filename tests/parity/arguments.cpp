@@ -35,6 +35,13 @@ std::int64_t integer_of(const Json& value, const std::string& name) {
   throw NotThere(name + " that is no integer");
 }
 
+const std::map<std::string, DType>& dtypes() {
+  static const std::map<std::string, DType> all = {{"f32", DType::f32}, {"f64", DType::f64},
+                                                   {"i64", DType::i64}, {"bf16", DType::bf16},
+                                                   {"f16", DType::f16}, {"bool", DType::boolean}};
+  return all;
+}
+
 }  // namespace
 
 Arguments::Arguments(const Json& sample, const Tensors& file, Layout layout) : sample_(sample), file_(file) {
@@ -140,10 +147,9 @@ Reduction Arguments::reduction() const {
                             {"batchmean", Reduction::batchmean}});
 }
 
-DType Arguments::dtype(DType fallback) const {
-  return choice<DType>("dtype", fallback,
-                       {{"f32", DType::f32}, {"f64", DType::f64}, {"i64", DType::i64}, {"bool", DType::boolean}});
-}
+DType Arguments::dtype(DType fallback) const { return choice("dtype", fallback, dtypes()); }
+
+DType Arguments::sample_dtype() const { return dtypes().at(sample_.at("dtype")); }
 
 void Arguments::load(nn::Module& module) const {
   nn::StateDict state;

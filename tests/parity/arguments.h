@@ -1,7 +1,6 @@
 // One sample of PyTorch's: the arguments of one call, by their names, as tests/parity/opinfo.py writes them. A tensor
-// is
-// {"tensor": NAME}, a number that JSON lacks is "inf", "-inf" or "nan". Arguments that have PyTorch's default are not
-// written, so that our defaults are judged, too.
+// is {"tensor": NAME}, a number that JSON lacks is "inf", "-inf" or "nan". Arguments that have PyTorch's default are
+// not written, so that our defaults are judged, too.
 #pragma once
 
 #include <algorithm>
@@ -87,6 +86,8 @@ class Arguments {
   }
   Reduction reduction() const;
   DType dtype(DType fallback) const;
+  /// In which PyTorch's tensors are: f64, bf16 or f16, or i64 where an operation takes only integers.
+  DType sample_dtype() const;
 
   /// Gives `module` the values of PyTorch's parameters and buffers, and the mode of its module.
   void load(nn::Module& module) const;

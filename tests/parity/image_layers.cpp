@@ -83,8 +83,10 @@ Rows norm_rows() {
        }},
       {"nn.GroupNorm",
        [](const A& a) {
-         return run(a, nn::GroupNorm(a.integer("num_groups", 1), a.integer("num_channels", 1),
-                                     {.eps = a.number("eps", 1e-5), .affine = a.flag("affine", true), .dtype = f64}));
+         return run(a,
+                    nn::GroupNorm(
+                        a.integer("num_groups", 1), a.integer("num_channels", 1),
+                        {.eps = a.number("eps", 1e-5), .affine = a.flag("affine", true), .dtype = a.sample_dtype()}));
        }},
   };
 }

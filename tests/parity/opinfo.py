@@ -1,4 +1,5 @@
-"""Judges our operations by PyTorch's own samples: the OpInfo and ModuleInfo of PyTorch's tests, in f64 on the CPU.
+"""Judges our operations by PyTorch's own samples: the OpInfo and ModuleInfo of PyTorch's tests, on the CPU, in f64, bf16
+and f16.
 
     python tests/parity/opinfo.py --judge build/tests/hop_parity --page docs/parity.md    # all samples, and the page
     python tests/parity/opinfo.py --judge build/tests/hop_parity --samples 8              # as the suite does
@@ -20,15 +21,16 @@ import tempfile
 import warnings
 
 import numpy
+from halves import HALVES, Widened, is_equal, rounded_like
 from ours import elementwise_rows
-from samples import Encoder, TensorFile, Unwritable, bind, flat, said, signature, with_batch
+from samples import OUR_DTYPES, Encoder, TensorFile, Unwritable, bind, flat, said, signature, with_batch
 
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.common_modules import module_db
 
 import opinfo_page
-from opinfo_table import IGNORED, MODULES, ONE, OPERATIONS, RANDOM, TWO
+from opinfo_table import DRAWN, IGNORED, MODULES, ONE, OPERATIONS, RANDOM, TWO
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 torch.set_num_threads(1)  # the tensors are small
@@ -65,26 +67,42 @@ def seed():
     numpy.random.seed(2026)
 
 
+def run(function, args, kwargs, leaves, incoming=None):
+    """Results, the gradients that come in for them, and those of the leaves. None comes in for a result without one."""
+    seed()
+    outputs = flat(function(*args, **kwargs))
+    used = [i for i, y in enumerate(outputs) if leaves and y.requires_grad]
+    if incoming is None:
+        incoming = [torch.randn_like(y) if i in used else None for i, y in enumerate(outputs)]
+    if not used:
+        return outputs, incoming, []
+    found = torch.autograd.grad([outputs[i] for i in used], leaves, [incoming[i] for i in used], allow_unused=True)
+    return outputs, incoming, [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found)]
+
+
 class Writer:
     def __init__(self, folder, limit):
         self.folder, self.limit = folder, limit
         self.lines = (folder / "samples.jsonl").open("w")
-        self.skipped = []  # (name, why)
+        self.skipped = []  # (name, dtype, why)
 
-    def operation(self, op, row):
+    def operation(self, op, row, dtype):
         name, ours, text, renamed = full_name(op), *row
         parameters = signature(text, op.op)
-        dtype = F64 if op.supports_dtype(F64, "cpu") else torch.int64
+        has_gradients = op.supports_autograd and dtype in op.supported_backward_dtypes("cpu")
         seed()
 
         def calls():
-            for sample in op.sample_inputs("cpu", dtype, requires_grad=op.supports_autograd and dtype is F64):
+            for sample in op.sample_inputs("cpu", dtype, requires_grad=has_gradients):
                 args, kwargs = (sample.input, *sample.args), dict(sample.kwargs)
-                yield args, kwargs, lambda args=args, kwargs=kwargs: op.op(*args, **kwargs)
+                if name in DRAWN:
+                    shape = (*sample.input.shape[:2], DRAWN[name])
+                    kwargs.setdefault("_random_samples", torch.rand(shape, dtype=dtype))
+                yield args, kwargs, op.op
 
-        self.samples(name, calls(), lambda args, kwargs: self.arguments(parameters, args, kwargs, renamed), ours)
+        self.samples(name, calls(), lambda args, kwargs: self.arguments(parameters, args, kwargs, renamed), ours, dtype)
 
-    def module(self, info, training):
+    def module(self, info, training, dtype):
         constructor_text, forward_text = MODULES.get(info.name, (None, None))
         cls = info.module_cls
         constructor = signature(constructor_text, cls.__init__)
@@ -93,14 +111,14 @@ class Writer:
         seed()
 
         def calls():
-            inputs = info.module_inputs_func(info, device="cpu", dtype=F64, requires_grad=True, training=training)
+            inputs = info.module_inputs_func(info, device="cpu", dtype=dtype, requires_grad=True, training=training)
             for sample in inputs:
                 made, call = sample.constructor_input, sample.forward_input
                 if call is None:
                     continue
                 if info.name == "nn.MultiheadAttention":
                     call.kwargs["need_weights"] = False  # ours returns no weights
-                module = cls(*made.args, **made.kwargs).to(F64).train(training)
+                module = cls(*made.args, **made.kwargs).to(dtype).train(training)
                 args = bind(constructor, (*self_of(constructor_text), *made.args), dict(made.kwargs), IGNORED | {"self"})
                 inputs, words = with_batch(info.name, module, call.args, dict(call.kwargs))
                 yield (args, *inputs), words, module
@@ -112,7 +130,7 @@ class Writer:
                 sys.exit(f"opinfo.py: {info.name} has {made.keys() & rest.keys()} twice: see MODULES")
             return made | rest
 
-        self.samples(info.name, calls(), arguments, info.name, training)
+        self.samples(info.name, calls(), arguments, info.name, dtype, training)
 
     def arguments(self, parameters, args, kwargs, renamed):
         given = bind(parameters, args, kwargs, IGNORED)
@@ -121,8 +139,9 @@ class Writer:
             given.pop("dtype")  # it has this dtype
         return {renamed.get(name, name): value for name, value in given.items()}
 
-    def samples(self, name, calls, arguments, ours, training=False):
-        file, path = TensorFile(), f"{name}{'.train' if training else ''}.safetensors"
+    def samples(self, name, calls, arguments, ours, dtype, training=False):
+        word = OUR_DTYPES[dtype]
+        file, path = TensorFile(), f"{name}{'.train' if training else ''}.{word}.safetensors"
         count = 0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -131,50 +150,58 @@ class Writer:
                     break
                 mark = file.mark()
                 try:
-                    line = self.sample(file, count, arguments(args, kwargs), args, kwargs, call, training)
+                    line = self.sample(file, count, arguments(args, kwargs), args, kwargs, call, training, dtype)
                 except TypeError as error:
                     sys.exit(f"opinfo.py: the parameters of {name}: {error}")
                 except (Unwritable, RuntimeError, NotImplementedError) as error:
                     file.back_to(mark)
-                    self.skipped.append((name, str(error).splitlines()[0]))
+                    self.skipped.append((name, word, str(error).splitlines()[0]))
                     continue
-                self.lines.write(json.dumps({"name": name, "operation": ours, "file": path, **line}) + "\n")
+                head = {"name": name, "operation": ours, "file": path, "dtype": word}
+                self.lines.write(json.dumps(head | line) + "\n")
                 count += 1
         file.write(self.folder / path)
 
-    def sample(self, file, index, given, args, kwargs, call, training):
+    def sample(self, file, index, given, args, kwargs, call, training, dtype):
         encoder = Encoder(file, str(index))
         encoded = {name: encoder.encode(value, name) for name, value in given.items()}
-        differentiable = {name: tensor for name, tensor in encoder.tensors if tensor.requires_grad}
-        state, buffers = {}, {}
-        module = call if isinstance(call, torch.nn.Module) else None
-        is_loss = module is not None and type(module).__name__.endswith("Loss")
-        if module is not None and not is_loss:
-            for name, tensor in module.state_dict().items():
-                state[name] = file.add(f"{index}.state.{name}", tensor.clone())
-            differentiable |= {f"state.{name}": p for name, p in module.named_parameters()}
-        seed()
-        outputs = flat(module(*args[1:], **kwargs) if module is not None else call())
-        results = [file.add(f"{index}.y{i}", y.clone()) for i, y in enumerate(outputs)]
-        if module is not None and not is_loss:
-            for name, buffer in module.named_buffers():
-                buffers[f"state.{name}"] = file.add(f"{index}.buffer.{name}", buffer)
-        incoming, gradients = [None] * len(outputs), {}
-        used = [i for i, y in enumerate(outputs) if y.requires_grad]
-        if used and differentiable:
-            for i in used:
-                incoming[i] = torch.randn_like(outputs[i])
-            found = torch.autograd.grad([outputs[i] for i in used], list(differentiable.values()),
-                                        [incoming[i] for i in used], allow_unused=True)
-            for (name, tensor), gradient in zip(differentiable.items(), found):
-                gradient = torch.zeros_like(tensor) if gradient is None else gradient
-                gradients[name] = file.add(f"{index}.d.{name}", gradient)
-            incoming = [None if g is None else file.add(f"{index}.g{i}", g) for i, g in enumerate(incoming)]
-        else:
-            incoming = [None] * len(outputs)
-        words = ", ".join(f"{name}={said(value)}" for name, value in given.items())
+        is_module = isinstance(call, torch.nn.Module)
+        has_state = is_module and not type(call).__name__.endswith("Loss")
+        args = args[1:] if is_module else args
+
+        def leaves_of(function, widened):
+            leaves = {name: widened.of(x) if widened else x for name, x in encoder.tensors if x.requires_grad}
+            return leaves | {f"state.{n}": p for n, p in function.named_parameters()} if has_state else leaves
+
+        state = {n: file.add(f"{index}.state.{n}", x) for n, x in call.state_dict().items()} if has_state else {}
+        leaves = leaves_of(call, None)
+        # The widened arguments first: some functions change theirs.
+        wide = Widened() if dtype in HALVES else None
+        in_f32 = wide.of((call, args, kwargs)) if wide else None
+        own_outputs, incoming, own_gradients = run(call, args, kwargs, list(leaves.values()))
+        outputs, found = own_outputs, own_gradients
+        if wide:
+            wide_leaves = list(leaves_of(in_f32[0], wide).values())
+            outputs, _, found = run(*in_f32, wide_leaves, [None if g is None else g.float() for g in incoming])
+            outputs, found = rounded_like(outputs, own_outputs), rounded_like(found, own_gradients)
+
+        own = {}  # PyTorch's own result in 16 bits, by the name of the judging one, if it is another one
+
+        def add(what, value, of_16_bits):
+            name = file.add(f"{index}.{what}", value)
+            if value.dtype in HALVES and not is_equal(value, of_16_bits):
+                own[name] = file.add(f"{index}.own.{what}", of_16_bits)
+            return name
+
+        results = [add(f"y{i}", y, of_16) for i, (y, of_16) in enumerate(zip(outputs, own_outputs))]
+        gradients = {name: add(f"d.{name}", g, of_16) for name, g, of_16 in zip(leaves, found, own_gradients)}
+        buffers = call.named_buffers() if has_state else ()
+        words = ", ".join(f"{name}={said(value, dtype if wide else F64)}" for name, value in given.items())
         return {"arguments": encoded, "inputs": [name for name, _ in encoder.tensors], "names": encoder.names,
-                "outputs": results, "incoming": incoming, "gradients": gradients, "state": state, "buffers": buffers,
+                "outputs": results, "incoming": [None if g is None else file.add(f"{index}.g{i}", g)
+                                                 for i, g in enumerate(incoming)],
+                "gradients": gradients, "own": own, "state": state,
+                "buffers": {f"state.{n}": file.add(f"{index}.buffer.{n}", x) for n, x in buffers},
                 "training": training, "said": words}
 
 
@@ -184,11 +211,14 @@ def write(folder, only, limit):
     wanted = lambda name: only is None or re.fullmatch(only, name)
     for op in op_db:
         if full_name(op) in table and op.name not in RANDOM and wanted(full_name(op)):
-            writer.operation(op, table[full_name(op)])
+            first = F64 if op.supports_dtype(F64, "cpu") else torch.int64
+            for dtype in (first, *(half for half in HALVES if op.supports_dtype(half, "cpu"))):
+                writer.operation(op, table[full_name(op)], dtype)
     for info in module_db:
         if info.name in rows and wanted(info.name):
-            for training in (True, False) if info.train_and_eval_differ else (False,):
-                writer.module(info, training)
+            for dtype in (F64, *(half for half in HALVES if half in info.dtypes)):
+                for training in (True, False) if info.train_and_eval_differ else (False,):
+                    writer.module(info, training, dtype)
     writer.lines.close()
     return writer.skipped
 

@@ -4,9 +4,11 @@ import collections
 import math
 import re
 
+import halves_page
 import torch
 from opinfo_reasons import REASONS
 from opinfo_table import FAMILIES, RANDOM
+from page_words import code, words
 
 INTRO = """# Parity with PyTorch, operation by operation
 
@@ -15,7 +17,8 @@ describe each operation by samples: inputs of many shapes, and arguments. The sc
 sample, in f64 on the CPU, and writes inputs, results, incoming gradients and the gradients of all inputs to files.
 `tests/parity/judge.cpp` calls the function of Hopscotch that stands for the operation, with the arguments that differ
 from PyTorch's defaults, and compares results and gradients: twice, with contiguous tensors and with strided ones. A
-layer gets the parameters of PyTorch's layer by name.
+layer gets the parameters of PyTorch's layer by name, and fractional pooling the random numbers that PyTorch's had. The
+samples [in bf16 and f16](#in-bf16-and-f16) are counted apart.
 
 Two numbers agree if they differ by at most 1e-9 of the larger of PyTorch's number and a thousandth of the largest number
 in its tensor, plus 1e-12. Shapes and dtypes must be equal, and so must NaN and infinities.
@@ -35,44 +38,37 @@ The run fails if a sample is refused or differs without a reason. The reasons ar
 
 
 def explain(sample, result):
-    text = f"{result['outcome']}: {result['detail']} for {sample['said']}"
+    text = f"{sample['dtype']} {result['outcome']}: {result['detail']} for {sample['said']}"
     for index, (names, pattern, _) in enumerate(REASONS):
         if re.fullmatch(names, sample["name"]) and re.search(pattern, text):
             return index
     return None
 
 
-def group(samples, results):
-    """By PyTorch's name: outcomes, what is not there; by reason: samples; and what nobody explains."""
-    counts = collections.defaultdict(collections.Counter)
-    missing = collections.defaultdict(collections.Counter)
-    reasons, unexplained, ours = collections.defaultdict(list), [], {}
-    for sample, result in zip(samples, results, strict=True):
-        name, outcome = sample["name"], result["outcome"]
-        ours[name] = sample["operation"]
-        counts[name][outcome] += 1
-        if outcome == "not_there" and result["detail"] != "the function":
-            missing[name].update(result["detail"].split(", "))
-        elif outcome != "agrees":
-            reason = explain(sample, result)
-            (unexplained if reason is None else reasons[reason]).append((sample, result))
-    return counts, missing, reasons, unexplained, ours
+class Grouped:
+    """Samples with their results, by PyTorch's name, by the reason, and those that nobody explains."""
 
-
-def code(text):
-    return "`" + text.replace("|", "\\|") + "`"
+    def __init__(self, pairs):
+        self.counts = collections.defaultdict(collections.Counter)  # name -> outcomes
+        self.missing = collections.defaultdict(collections.Counter)  # name -> arguments that are not there
+        self.reasons, self.unexplained, self.ours = collections.defaultdict(list), [], {}
+        for sample, result in pairs:
+            name, outcome = sample["name"], result["outcome"]
+            self.ours[name] = sample["operation"]
+            self.counts[name][outcome] += 1
+            if outcome == "not_there" and result["detail"] != "the function":
+                self.missing[name].update(result["detail"].split(", "))
+            elif outcome not in ("agrees", "rounds"):
+                reason = explain(sample, result)
+                (self.unexplained if reason is None else self.reasons[reason]).append((sample, result))
 
 
 def family(name):
     return next((what for start, what in FAMILIES.items() if name.startswith(start)), None)
 
 
-def words(items):
-    return ", ".join(code(item) for item in sorted(items))
-
-
-def page(samples, skipped, names, grouped):
-    counts, missing, reasons, _, ours = grouped
+def page(in_f64, halves, skipped, names):
+    counts, missing, reasons, ours = in_f64.counts, in_f64.missing, in_f64.reasons, in_f64.ours
     total = collections.Counter()
     for outcomes in counts.values():
         total.update(outcomes)
@@ -89,7 +85,7 @@ def page(samples, skipped, names, grouped):
         f"All samples of {whole} operations and modules agree.**", ""]
     if skipped:
         lines += [f"{len(skipped)} samples were left out, because PyTorch itself fails or a file cannot hold them: "
-                  + words({name for name, _ in skipped}) + ".", ""]
+                  + words({name for name, _, _ in skipped}) + ".", ""]
     lines += ["## Operation by operation", "",
               "| PyTorch | here | samples | agree | not there | refused | differ | arguments that are not there |",
               "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |"]
@@ -104,6 +100,8 @@ def page(samples, skipped, names, grouped):
         for index in sorted(reasons):
             found = reasons[index]
             lines.append(f"| {words({s['name'] for s, _ in found})} | {len(found)} | {REASONS[index][2]} |")
+    if halves:
+        lines += halves_page.section(halves, Grouped(halves), counts)
     rest = [name for name in operations if name not in counts]
     lines += ["", "## What is not judged", "", "Operations of these families have no counterpart here:", ""]
     families = collections.Counter(family(name) for name in rest)
@@ -123,20 +121,25 @@ def is_random(name):
 
 def report(samples, results, skipped, names, path, whole):
     """Prints what was found, writes the page, and returns the exit code."""
-    grouped = group(samples, results)
-    counts, _, reasons, unexplained, _ = grouped
-    total = sum(counts.values(), collections.Counter())
-    print(", ".join(f"{number} {outcome}" for outcome, number in total.items()), f"({len(counts)} operations)")
-    for sample, result in unexplained:
+    pairs = list(zip(samples, results, strict=True))
+    everything = Grouped(pairs)
+    for dtype in sorted({sample["dtype"] for sample in samples}):
+        mine = Grouped(pair for pair in pairs if pair[0]["dtype"] == dtype)
+        total = sum(mine.counts.values(), collections.Counter())
+        print(f"{dtype}: " + ", ".join(f"{number} {outcome}" for outcome, number in total.items())
+              + f" ({len(mine.counts)} operations)")
+    for sample, result in everything.unexplained:
         difference = math.inf if result["difference"] is None else result["difference"]
-        print(f"no reason: {sample['name']}({sample['said']}) {result['outcome']}: {result['detail']}"
-              + (f" ({difference:.2g})" if result["outcome"] == "differs" else ""))
+        print(f"no reason: {sample['name']}({sample['said']}) {sample['dtype']} {result['outcome']}: {result['detail']}"
+              + (f" ({difference:.2g} of what is allowed)" if result["outcome"] == "differs" else ""))
     if whole:
-        for index in sorted(set(range(len(REASONS))) - set(reasons)):
+        for index in sorted(set(range(len(REASONS))) - set(everything.reasons)):
             print(f"opinfo_reasons.py: nothing needs the reason {REASONS[index][2]!r}")
     if path is not None:
         if not whole:
             print("the page needs all samples: leave out --only and --samples")
             return 2
-        path.write_text(page(samples, skipped, names, grouped))
-    return 1 if unexplained else 0
+        halves = [pair for pair in pairs if pair[0]["dtype"] in halves_page.DTYPES]
+        in_f64 = Grouped(pair for pair in pairs if pair[0]["dtype"] not in halves_page.DTYPES)
+        path.write_text(page(in_f64, halves, skipped, names))
+    return 1 if everything.unexplained else 0

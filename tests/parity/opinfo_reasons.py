@@ -1,10 +1,11 @@
 """Why a sample of PyTorch differs here, or is refused.
 
 A row explains the samples of the operations that the first pattern names, if the second one is found in the outcome:
-"differs: " or "refused: ", what was found, " for ", the arguments. A row is as narrow as its reason: a difference that
-no row explains makes the run fail.
+the dtype, " differs: " or " refused: ", what was found, " for ", the arguments. "f16 differs" is also found in "bf16
+differs". A row is as narrow as its reason: a difference that no row explains makes the run fail.
 """
 
+ORDER = "Equal numbers, of which 16 bits have many, keep their order. (PyTorch's keep it if stable=True.)"
 BATCH = "Inputs have a batch dimension: write `unsqueeze(x, 0)`."
 
 REASONS = [
@@ -40,4 +41,16 @@ REASONS = [
      "PyTorch's gradient has the 1 / 6 of f32, which is 3e-8 of it too large."),
     (r"logit", r"differs: .* for .*eps=0\.6",
      "An eps above 0.5 leaves no room between eps and 1 - eps, and the two clamp in another order."),
+    # differs in 16 bits
+    (r"addmm(\.decomposed)?|baddbmm|einsum", r"f16 differs: .* has ",
+     "The product is rounded to 16 bits before it is scaled and added, or multiplied again."),
+    (r"matmul|div\.no_rounding_mode|true_divide|hypot", r"f16 differs: (strided: )?the gradient",
+     "The gradient of an operand that was broadcast is rounded to 16 bits before it is summed. (PyTorch's, too, in other "
+     "steps.)"),
+    (r"pow", r"^f16 differs: (strided: )?the gradient of exponent",
+     "A power beyond 65504 is infinite in f16, and so is the gradient of its exponent, which reads it. (PyTorch's, too.)"),
+    (r"topk|sort", r"f16 differs: (strided: )?result 1 has", ORDER),
+    (r"argsort", r"f16 differs: (strided: )?result 0 has", ORDER),
+    (r"nn\.functional\.adaptive_max_pool.d", r"f16 differs: (strided: )?the gradient of input",
+     "Equal maxima of a window, of which 16 bits have many, share the gradient. (In PyTorch the first one has it.)"),
 ]

@@ -8,6 +8,7 @@ calls a parameter otherwise, the third item says so.
 
 ONE, TWO = "input", "input, other"
 MAX_POOL = "input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False"
+FRACTIONAL = "input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None"
 AVG_POOL = ("input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, "
             "divisor_override=None")
 
@@ -199,6 +200,8 @@ OPERATIONS = {
     "nn.functional.max_unpool2d.grad": ("max_unpool2d", None),
     "nn.functional.max_unpool3d": ("max_unpool3d", None),
     "nn.functional.max_unpool3d.grad": ("max_unpool3d", None),
+    "nn.functional.fractional_max_pool2d": ("fractional_max_pool2d", FRACTIONAL),
+    "nn.functional.fractional_max_pool3d": ("fractional_max_pool3d", FRACTIONAL),
     "nn.functional.unfold": ("unfold", None),
     "nn.functional.pixel_shuffle": ("pixel_shuffle", "input, upscale_factor"),
     "nn.functional.pixel_unshuffle": ("pixel_unshuffle", "input, downscale_factor"),
@@ -238,9 +241,11 @@ IGNORED = {"device", "layout", "requires_grad", "pin_memory", "inplace", "out", 
 # Operations whose result is random: nothing to compare.
 RANDOM = """bernoulli cauchy exponential geometric log_normal multinomial normal nn.functional.alpha_dropout
 nn.functional.dropout nn.functional.dropout2d nn.functional.dropout3d nn.functional.feature_alpha_dropout
-nn.functional.rrelu rand_like randint randint_like randn randn_like uniform nn.functional.fractional_max_pool2d
-nn.functional.fractional_max_pool3d empty empty_like empty_permuted empty_strided new_empty new_empty_strided
-svd_lowrank pca_lowrank""".split()
+nn.functional.rrelu rand_like randint randint_like randn randn_like uniform empty empty_like empty_permuted
+empty_strided new_empty new_empty_strided svd_lowrank pca_lowrank""".split()
+
+# Operations that draw _random_samples unless they are given, so many for each channel. The script gives them.
+DRAWN = {"nn.functional.fractional_max_pool2d": 2, "nn.functional.fractional_max_pool3d": 3}
 
 # Families that Hopscotch does not have: whole operations, counted on the page and not judged.
 FAMILIES = {

@@ -15,9 +15,10 @@ if "expecttest" not in sys.modules:
 
 import torch
 
-DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8",
-          torch.bool: "BOOL"}
-OUR_DTYPES = {torch.float64: "f64", torch.float32: "f32", torch.int64: "i64", torch.bool: "bool"}
+DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.int64: "I64",
+          torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
+OUR_DTYPES = {torch.float64: "f64", torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16",
+              torch.int64: "i64", torch.bool: "bool"}
 
 
 class Unwritable(Exception):
@@ -33,7 +34,10 @@ class TensorFile:
     def add(self, name, tensor):
         if tensor.dtype not in DTYPES or tensor.layout is not torch.strided:
             raise Unwritable(f"a tensor of {tensor.dtype}, {tensor.layout}")
-        part = tensor.detach().resolve_conj().resolve_neg().contiguous().cpu().numpy().tobytes()
+        values = tensor.detach().resolve_conj().resolve_neg().contiguous().cpu()
+        if values.dtype is torch.bfloat16:
+            values = values.view(torch.int16)  # numpy has no bf16
+        part = values.numpy().tobytes()
         self.header[name] = {"dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape),
                              "data_offsets": [self.size, self.size + len(part)]}
         self.parts.append(part)
@@ -121,12 +125,13 @@ def flat(value):
     return [torch.tensor(value)]
 
 
-def said(value):
+def said(value, usual):
+    """For people. The dtype of a tensor is said unless it is the `usual` one, that of the sample."""
     if isinstance(value, torch.Tensor):
         shape = "(" + ", ".join(map(str, value.shape)) + ")"
-        return shape if value.dtype is torch.float64 else f"{OUR_DTYPES.get(value.dtype, value.dtype)} {shape}"
+        return shape if value.dtype is usual else f"{OUR_DTYPES.get(value.dtype, value.dtype)} {shape}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(said, value)) + "]"
+        return "[" + ", ".join(said(part, usual) for part in value) + "]"
     if isinstance(value, torch.dtype):
         return OUR_DTYPES.get(value, str(value))
     return getattr(value, "__name__", str(value))

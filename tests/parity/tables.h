@@ -34,13 +34,14 @@ struct Row {
 };
 using Rows = std::vector<Row>;
 
-Rows elementwise_rows();  ///< kernels/elementwise.def, and the functions that are made of its rows
-Rows operation_rows();    ///< shapes, new tensors, reductions, products
-Rows position_rows();     ///< reading and writing at positions, sorting, counting
-Rows image_rows();        ///< convolutions, pooling, norms, other sizes
-Rows loss_rows();         ///< the losses of autograd/
-Rows layer_rows();        ///< the classes of nn/layers, "nn.Linear"
-Rows image_layer_rows();  ///< those of images, sequences and volumes, "nn.Conv2d"
-Rows loss_object_rows();  ///< the losses of nn/loss_objects.h, "nn.MSELoss"
+Rows elementwise_rows();      ///< kernels/elementwise.def, and the functions that are made of its rows
+Rows operation_rows();        ///< shapes, new tensors, reductions, products
+Rows position_rows();         ///< reading and writing at positions, sorting, counting
+Rows image_rows();            ///< convolutions, pooling, norms, other sizes
+Rows fractional_pool_rows();  ///< functions and layers
+Rows loss_rows();             ///< the losses of autograd/
+Rows layer_rows();            ///< the classes of nn/layers, "nn.Linear"
+Rows image_layer_rows();      ///< those of images, sequences and volumes, "nn.Conv2d"
+Rows loss_object_rows();      ///< the losses of nn/loss_objects.h, "nn.MSELoss"
 
 }  // namespace hop::parity
