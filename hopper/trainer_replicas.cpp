@@ -19,6 +19,8 @@
 namespace hop::hopper {
 namespace {
 
+constexpr std::uint64_t kFitsIntoAConnection = std::uint64_t{1} << 16;  // bytes that a receiver's system takes for it
+
 // An integer of 64 bits, which no floating scalar could carry.
 void write_word(const Tensor& to, std::uint64_t value) {
   const Tensor word = Tensor::empty({}, DType::i64);
@@ -109,17 +111,21 @@ void Trainer::Replicated::synchronise() {
 
 void Trainer::Replicated::join(const Group& group) {
   group_ = group;
+  if (!group_.owners.empty()) {
+    if (gradients_) gradients_->join(group_, lockstep_ ? std::vector<GradientPlace>() : gradient_places());
+    for (std::optional<ReplicaMean>* mean : {&weights_, &weights_and_slots_}) {
+      if (*mean) (*mean)->join(group_);
+    }
+  }
   for (const auto& module : modules_) module->enter();
-  if (group_.owners.empty()) return;
-  if (gradients_) {
-    std::vector<GradientPlace> places;
-    for (const optim::ParameterSegment& segment : t_.optimizer_->segments())
-      places.push_back({segment.parameter.id(), segment.gradient_offset / sizeof(float)});
-    return gradients_->join(group_, places);
+}
+
+std::vector<GradientPlace> Trainer::Replicated::gradient_places() const {
+  std::vector<GradientPlace> places;
+  for (const optim::ParameterSegment& segment : t_.optimizer_->segments()) {
+    places.push_back({segment.parameter.id(), segment.gradient_offset / sizeof(float)});
   }
-  for (std::optional<ReplicaMean>* mean : {&weights_, &weights_and_slots_}) {
-    if (*mean) (*mean)->join(group_);
-  }
+  return places;
 }
 
 void Trainer::Replicated::leave() {
@@ -325,6 +331,8 @@ void Trainer::Replicated::compute_together(std::int64_t step, const std::vector<
         t_.run_step(Part::Gradients, rows_.of(own_[i], step, step + 1));
       });
   talk.finish();
+  // Nobody takes gradients before it has come here, and a connection that is full for long breaks.
+  if (has_group() && gradients_->bytes() > kFitsIntoAConnection) static_cast<void>(is_true_of_any(group_, false));
 }
 
 // The buffers become those of the first own replica, as without synchronised layers.

@@ -52,6 +52,7 @@ class Trainer::Replicated {
   void synchronise();
   void join(const Group& group);
   void leave();
+  std::vector<GradientPlace> gradient_places() const;
   void learn_rows(std::span<const PartitionId> passes, const std::vector<std::vector<double>>& sums);
   void share_losses();
   bool finish_mean();

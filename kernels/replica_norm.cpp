@@ -86,7 +86,8 @@ struct Coefficients {
 ReplicaNormResult replica_batch_norm(const std::shared_ptr<ReplicaTalk>& talk, const Tensor& x, const Tensor& weight,
                                      const Tensor& bias, double eps) {
   expect_cpu(x);
-  const NormResult local = batch_norm(x, {}, {}, eps);
+  NormResult local = batch_norm(x, {}, {}, eps);
+  local.y = {};  // not kept while the replicas wait for each other
   const auto per_channel = [&] { return Tensor::empty(local.mean.shape(), x.dtype()); };
   ReplicaNormResult all{{}, per_channel(), per_channel(), per_channel(), Tensor::empty({}, DType::f64)};
   const auto channels = static_cast<std::size_t>(local.mean.numel());
@@ -111,8 +112,9 @@ NormGrads replica_batch_norm_grad(const std::shared_ptr<ReplicaTalk>& talk, cons
   const auto like_mean = [&] { return Tensor::empty(norm.mean.shape(), x.dtype()); };
   const Tensor dense_weight = weight.defined() ? contiguous(weight) : weight;
   // Its sums over the own rows are wanted; its dx is that of one batch alone.
-  const NormGrads local =
+  NormGrads local =
       batch_norm_grad(g, x, weight.defined() ? weight : ones(norm.mean.shape(), x.dtype()), norm.mean, norm.rstd);
+  local.dx = {};
   NormGrads grads;
   if (weight.defined()) {
     grads.dweight = local.dweight;

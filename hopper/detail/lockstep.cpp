@@ -64,10 +64,20 @@ const Lockstep::Numbers& Lockstep::meet(std::size_t lane, std::vector<double> ow
   said_.push_back(std::move(own));
   if (said_.size() == lanes_.size()) {
     lock.unlock();
-    Numbers all = (*exchange_)(said_);
+    Numbers all;
+    std::exception_ptr error;
+    try {
+      all = (*exchange_)(said_);
+    } catch (...) {
+      error = std::current_exception();
+    }
     lock.lock();
     all_ = std::move(all);
     said_.clear();
+    if (error != nullptr) {  // the other lanes hear of it even if the work of this one goes on
+      if (error_ == nullptr) error_ = error;
+      std::rethrow_exception(error);
+    }
   }
   pass_turn();
   changed_.wait(lock, [&] { return has_turn(lane); });
