@@ -43,7 +43,7 @@ AlignedBuffer& Trainer::Replicated::Async::made(Buffer& buffer, std::size_t byte
 }
 
 void Trainer::Replicated::Async::refuse(const GroupMail& mail, const Head& head) {
-  throw MemberLost("[group] expected the next push or answer from member " + std::to_string(mail.from) + ", got " +
+  throw StateError("[group] expected the next push or answer from member " + std::to_string(mail.from) + ", got " +
                    std::to_string(mail.bytes) + " bytes for replica " + std::to_string(head.replica));
 }
 
@@ -145,7 +145,15 @@ std::uint32_t Trainer::Replicated::Async::next() {
     throw StateError("[train] expected an order of gradients within [run] staleness, got replica " +
                      std::to_string(replica) + " too early");
   }
-  while (!owns(replica) && !has_come(replica)) take_push(true);
+  while (!owns(replica) && !has_come(replica)) {
+    const std::vector<std::uint32_t>& owners = of_.group_.owners;
+    if (std::ranges::any_of(pushes_,
+                            [&](const Push& p) { return p.is_lost && owners[p.replica] == owners[replica]; })) {
+      throw StateError("[train] expected the gradients that the journal has in its order, got none of replica " +
+                       std::to_string(replica) + ": its member has lost a loss before, so its arithmetic differs");
+    }
+    take_push(true);
+  }
   return replica;
 }
 

@@ -39,7 +39,10 @@ void Trainer::Replicated::Async::push_all() {
 // The first batch of each replica is computed before any second one, so with the weights from before the epoch.
 void Trainer::Replicated::Async::push(std::uint32_t replica) {
   enter(replica);
-  if (answers_[replica]) write_values(parameters_, values_in(*answers_[replica]));
+  if (answers_[replica]) {
+    write_values(parameters_, values_in(*answers_[replica]));
+    wire().reuse(std::move(answers_[replica]));
+  }
   compute(replica, clocks_[replica]++);
   is_over_ = t_.is_lost();
   AlignedBuffer& bytes = made(own_pushes_[replica], push_bytes_);

@@ -596,12 +596,9 @@ void check_mode(const Experiment& e) {
     refuse("[run] lr_scale", "\"none\" (each update is of one batch)",
            write_choice(lr_scale_names(), replicas.lr_scale));
   }
-  if (replicas.average_every) {
-    refuse("[run] average_every", "nothing (no weights are averaged)", std::to_string(*replicas.average_every));
-  }
-  if (replicas.average_state) {
-    refuse("[run] average_state", "nothing (no weights are averaged)",
-           write_choice(average_state_names(), replicas.average_state));
+  if (replicas.batchnorm.value_or(BatchNormStatistics::Replica) != BatchNormStatistics::Replica) {
+    refuse("[run] batchnorm", "\"replica\" (each replica computes alone)",
+           write_choice(batchnorm_names(), replicas.batchnorm));
   }
   if (e.model.grad_scaler) {
     refuse("[model] grad_scaler", "false (gradients have the scales of different updates)", "true");

@@ -208,6 +208,9 @@ net::Patience GroupLinks::patience_for(const GroupRound& round, std::uint64_t by
   return round.follows_work ? net::Patience() : patience_with(bytes + round.allowance);
 }
 
+// The link of a server carries messages of all members.
+net::Patience GroupLinks::patience_with_mail(std::uint64_t bytes) const { return patience_with(bytes * members()); }
+
 net::Patience GroupLinks::patience_with(std::uint64_t bytes) const {
   return patience_with_state(bytes).deadline + std::chrono::duration_cast<net::Deadline::duration>(patience_);
 }
@@ -248,7 +251,7 @@ net::Awaitable<void> GroupLinks::send_mail(std::shared_ptr<GroupLinks> self, std
   try {
     const message::Round head{number};
     const ByteView payload = buffer ? buffer->span().first(bytes) : ByteView();
-    co_await hopper::send(self->links_[to], head, payload, self->patience_with(bytes));
+    co_await hopper::send(self->links_[to], head, payload, self->patience_with_mail(bytes));
   } catch (const std::exception& error) {
     self->fail(error.what());
   }
@@ -274,7 +277,7 @@ net::Awaitable<void> GroupLinks::take_mail(std::weak_ptr<GroupLinks> weak, Conne
                          " with " + std::to_string(mail.bytes));
         }
         mail.buffer = self->make_buffer(most);
-        co_await link->receive_payload(mail.buffer->span().first(mail.bytes), self->patience_with(mail.bytes));
+        co_await link->receive_payload(mail.buffer->span().first(mail.bytes), self->patience_with_mail(mail.bytes));
       }
       self->put_mail(std::move(mail));
     }

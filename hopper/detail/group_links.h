@@ -88,6 +88,7 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   std::shared_ptr<AlignedBuffer> make_buffer(std::size_t size);
   void put_mail(GroupMail mail);
   net::Patience patience_with(std::uint64_t bytes) const;
+  net::Patience patience_with_mail(std::uint64_t bytes) const;
   net::Patience patience_for(const GroupRound& round, std::uint64_t bytes) const;
 
   const net::Executor network_;

@@ -185,6 +185,7 @@ bool Worker::attempt(Cargo& cargo, DeviceGuest& guest) {
   // Makes room for the next attempt. Of a group, maybe another member has no room: the card may be the same.
   if (failure.failure == Failure::OutOfMemory || cargo.group) pool_->clear();
   step(std::move(failure));
+  if (cargo.group) cargo.group->fail("a member has given the unit up");  // after the report, which has the reason
   return true;
 }
 

@@ -21,6 +21,7 @@ Path path_of(const DataParallel& strategy, const Sharing& sharing, double bytes)
     case ReduceExchange::Direct: {
       // Before an average the members tell each other that they are there.
       if (strategy.replicas() == Replicas::ShareWeights) return {3, servers};
+      if (strategy.replicas() == Replicas::PushGradients) return {2, servers};
       const auto gradients = static_cast<std::uint64_t>(bytes / (2 * (members - 1)));
       return {(members == 2 && servers == 2 ? 1.0 : 2.0) * static_cast<double>(bucket_count(gradients)), servers};
     }

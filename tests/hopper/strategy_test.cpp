@@ -378,8 +378,9 @@ TEST(StrategyKey, HasAModeOfTheParameterServer) {
                         "\"linear\"" +
                         advice));
   EXPECT_EQ(refused("lr_scale = \"none\"\n"), "no error");
-  EXPECT_THAT(refused("average_every = 4\n"), HasSubstr("[run] average_every: expected nothing"));
-  EXPECT_THAT(refused("average_state = \"keep\"\n"), HasSubstr("[run] average_state: expected nothing"));
+  EXPECT_THAT(refused("batchnorm = \"synchronised\"\n"),
+              HasSubstr("[run] batchnorm: expected \"replica\" (each replica computes alone) with mode = \"async\""));
+  EXPECT_EQ(refused("average_every = 4\naverage_state = \"keep\"\n"), "no error") << "they are for averaging";
   EXPECT_THAT(refused("order = \"free\"\n"),
               HasSubstr("[run] order: expected \"fixed\" with strategy = \"parameter_server\""));
   EXPECT_THAT(refusal("strategy = \"auto\"\nchoose_from = [\"parameter_server\"]\nmode = \"async\"\n"),
