@@ -179,6 +179,7 @@ class Worker {
   net::Awaitable<void> accept_peers();
   net::Awaitable<void> serve_peer(net::Door::Visitor visitor);
   net::Awaitable<worker::Event> fetch(CargoPtr cargo, std::string address);
+  net::Awaitable<Connection> call_peer(const std::string& address);
   net::Awaitable<Connection> call_source(Attempt attempt, const std::string& address);
   net::Awaitable<void> watch_fetch(Attempt attempt);
   std::optional<std::uint64_t> fetched_bytes(Attempt attempt) const;

@@ -49,7 +49,7 @@ void Worker::form_group(Cargo& cargo, const std::vector<message::Member>& member
 net::Awaitable<void> Worker::call_member(std::shared_ptr<GroupLinks> group, message::Meet greeting, std::uint32_t rank,
                                          std::string address) {
   try {
-    const Connection peer = co_await call_source(address);
+    const Connection peer = co_await call_peer(address);
     co_await send(peer, greeting);
     group->join(rank, greeting.to, peer);
   } catch (const NetError& error) {

@@ -24,13 +24,18 @@ constexpr int kSilentLooks = 5;  // before it is given up: 2.5 s, as for any sig
 
 }  // namespace
 
-// Connects to the worker at `address`, or to the coordinator, which passes on the states of a worker out of reach. For
-// the state of this lease or copy, which may be given up meanwhile.
-net::Awaitable<Worker::Connection> Worker::call_source(Attempt attempt, const std::string& address) {
+// Connects to the worker at `address`, or to the coordinator, which passes on the states of a worker out of reach.
+net::Awaitable<Worker::Connection> Worker::call_peer(const std::string& address) {
   const bool relays = address == message::kRelay;
   const net::Address at = net::Address::parse(relays ? options_.coordinator : address);
   const Connection peer = co_await call(at, relays ? HostRole::Coordinator : HostRole::Worker, relays);
   remember(peer);
+  co_return peer;
+}
+
+// For the state of this lease or copy, which may be given up meanwhile.
+net::Awaitable<Worker::Connection> Worker::call_source(Attempt attempt, const std::string& address) {
+  const Connection peer = co_await call_peer(address);
   std::erase_if(fetches_, [](const auto& fetch) { return fetch.second.expired(); });
   fetches_[attempt] = peer;
   if (!is_wanted(attempt)) {
