@@ -14,9 +14,8 @@ namespace {
 class Faults : public ToyRun {
  protected:
   // Kills a worker in the middle of the run, waits until its successor lives, and does it again.
-  static void kill_workers_and_compare(const std::string& directory, const std::vector<std::string>& more,
-                                       const std::vector<std::size_t>& moments = {5, 17, 30},
-                                       const std::map<int, std::string>& expected = *expected_) {
+  static void kill_workers(const std::string& directory, const std::vector<std::string>& more,
+                           const std::vector<std::size_t>& moments) {
     Program program(run_in(directory, more), folder_->path());
     for (const std::size_t units : moments) {
       ASSERT_TRUE(reach(program, directory, units));
@@ -31,6 +30,11 @@ class Faults : public ToyRun {
     }
     const Finished finished = program.wait();
     EXPECT_EQ(finished.code, 0) << finished.err;
+  }
+  static void kill_workers_and_compare(const std::string& directory, const std::vector<std::string>& more,
+                                       const std::vector<std::size_t>& moments = {5, 17, 30},
+                                       const std::map<int, std::string>& expected = *expected_) {
+    ASSERT_NO_FATAL_FAILURE(kill_workers(directory, more, moments));
     EXPECT_EQ(hashes(*folder_ / directory), expected);
   }
 
@@ -91,6 +95,17 @@ TEST_F(Faults, ReplicasOfAKilledProcessAreTrainedAgain) {
     kill_workers_and_compare("killed-" + strategy, more, {2, 5, 8}, expected);
     kill_coordinator_and_compare("orphaned-" + strategy, more, {3, 6, 9}, expected);
   }
+}
+
+// Of both members, so of the server and of the member that pushes to it. Each run has an order of its own: the judge is
+// its journal.
+TEST_F(Faults, AnAsynchronousRunWhoseMembersAreKilledReplaysBitForBit) {
+  ASSERT_NO_FATAL_FAILURE(
+      kill_workers("killed-async", {"--set", "run.strategy=parameter_server", "--set", "run.mode=async"}, {3, 5, 8}));
+  const std::map<int, std::string> models = hashes(*folder_ / "killed-async");
+  EXPECT_EQ(models.size(), expected_->size());
+  const Finished replayed = hop({"replay", "killed-async"}, folder_->path());
+  EXPECT_EQ(replayed.code, 0) << replayed.out << replayed.err;
 }
 
 // Two groups of two workers, between which the models hop.

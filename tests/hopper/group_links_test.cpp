@@ -9,6 +9,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <functional>
+#include <latch>
 #include <thread>
 
 #include "hopper/detail/conversation.h"
@@ -21,6 +23,9 @@ namespace {
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
+
+// Every limit of time is over at once: beside this patience, a transfer may take a minute.
+constexpr milliseconds kNoPatience(-60'000);
 
 // Two members whose network is one thread.
 class TwoMembers : public testing::Test {
@@ -40,8 +45,10 @@ class TwoMembers : public testing::Test {
                                                   stop_.get_token(), patience);
     }
   }
+  // Whatever the patience is.
   void connect() {
     net::asio::co_spawn(io_, join_both(), net::asio::detached);
+    joined_.wait();
     links_[0]->meet(0);
     links_[1]->meet(0);
   }
@@ -49,9 +56,11 @@ class TwoMembers : public testing::Test {
     const auto listener = transport_.listen(net::Address::memory("member"));
     net::asio::co_spawn(io_, call(), net::asio::detached);
     links_[0]->join(1, WorkerId(7), co_await listener->accept());
+    joined_.count_down();
   }
   net::Awaitable<void> call() {
     links_[1]->join(0, WorkerId(3), co_await transport_.connect(net::Address::memory("member")));
+    joined_.count_down();
   }
 
   // Member 1 by hand: it says its bytes of the first round, and takes none.
@@ -65,6 +74,17 @@ class TwoMembers : public testing::Test {
     const message::Round head{1};
     const AlignedBuffer byte(1);
     co_await send(slow_, head, byte.span(), net::deadline_in(std::chrono::seconds(60)));
+  }
+
+  // `wait` is one of member 0. It goes on although every limit of time is over, and ends with the group.
+  void expect_no_limit(const std::string& why, const std::function<void()>& wait) {
+    std::thread waits([&] { EXPECT_THAT(wait, ThrowsMessage<MemberLost>(HasSubstr("enough"))); });
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (links_[0]->waits().empty() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    std::this_thread::sleep_for(milliseconds(100));
+    EXPECT_EQ(links_[0]->waits(), why);
+    links_[0]->fail("enough");
+    waits.join();
   }
 
   // Each member says so many bytes of its own rank.
@@ -83,6 +103,7 @@ class TwoMembers : public testing::Test {
   std::stop_source stop_;
   std::shared_ptr<GroupLinks> links_[2];
   std::shared_ptr<net::Connection> slow_;
+  std::latch joined_{2};
   std::thread network_;
 };
 
@@ -152,22 +173,15 @@ TEST_F(TwoMembers, AWaitHasALimitAndAReason) {
 
 // The other one computes for longer than any transfer may take.
 TEST_F(TwoMembers, AWaitForWorkHasNoLimit) {
-  begin(milliseconds(-60'000 + 1000));
+  begin(kNoPatience);
   connect();
-  const auto say = [this](std::uint32_t rank) {
+  expect_no_limit("waits for worker 7 in round 1", [this] {
     const auto round = std::make_shared<GroupRound>(2);
     round->follows_work = true;
-    round->out[1 - rank] = AlignedBuffer(8);
-    round->in[1 - rank] = AlignedBuffer(8);
-    links_[rank]->swap(round);
-  };
-  std::thread other([&] {
-    std::this_thread::sleep_for(milliseconds(1500));
-    EXPECT_NO_THROW(say(1));
+    round->out[1] = AlignedBuffer(8);
+    round->in[1] = AlignedBuffer(8);
+    links_[0]->swap(round);
   });
-  EXPECT_NO_THROW(say(0));
-  other.join();
-  EXPECT_NO_THROW(links_[0]->check());
 }
 
 TEST_F(TwoMembers, AWaitForWorkEndsWithTheGroup) {
@@ -195,23 +209,31 @@ class Mail : public TwoMembers {
     for (std::byte& b : made->span()) b = std::byte{value};
     return made;
   }
+  struct EndOfGroup {
+    GroupLinks& links;
+    ~EndOfGroup() { links.fail("the test ends"); }
+  };
+  // Member 1, between two rounds: three messages, and an answer.
+  void push_and_hear() {
+    swap(1, 4, 4);
+    links_[1]->listen(0, 8);
+    for (unsigned char i = 1; i <= 3; ++i) links_[1]->send(0, buffer(100'000, i), 50'000U * (i % 2U) + 8);
+    links_[1]->end(0);
+    const std::optional<GroupMail> answer = links_[1]->receive(true);
+    ASSERT_TRUE(answer && answer->buffer);
+    EXPECT_EQ(answer->bytes, 8U);
+    EXPECT_EQ(answer->buffer->data()[7], std::byte{9});
+    EXPECT_EQ(links_[1]->receive(true)->buffer, nullptr);
+    swap(1, 4, 4);
+  }
 };
 
 // Both directions at once; then the next round begins.
 TEST_F(Mail, ComesInItsOrderBetweenRounds) {
   begin();
   connect();
-  std::thread other([this] {
-    swap(1, 4, 4);
-    links_[1]->listen(0, 8);
-    for (unsigned char i = 1; i <= 3; ++i) links_[1]->send(0, buffer(100'000, i), 50'000U * (i % 2U) + 8);
-    links_[1]->end(0);
-    const std::optional<GroupMail> answer = links_[1]->receive(true);
-    EXPECT_EQ(answer->bytes, 8U);
-    EXPECT_EQ(answer->buffer->data()[7], std::byte{9});
-    EXPECT_EQ(links_[1]->receive(true)->buffer, nullptr);
-    swap(1, 4, 4);
-  });
+  std::jthread other([this] { EXPECT_NO_THROW(push_and_hear()); });
+  const EndOfGroup end{*links_[0]};  // before the other one is joined
   swap(0, 4, 4);
   links_[0]->listen(1, 60'000);
   for (unsigned char i = 1; i <= 3; ++i) {
@@ -236,18 +258,10 @@ TEST_F(Mail, ComesInItsOrderBetweenRounds) {
 
 // The other one computes for longer than any round may take.
 TEST_F(Mail, IsWaitedForWithoutALimit) {
-  begin(milliseconds(-60'000 + 1000));
+  begin(kNoPatience);
   connect();
   links_[0]->listen(1, 8);
-  std::thread other([this] {
-    while (links_[0]->waits().empty()) std::this_thread::yield();
-    EXPECT_EQ(links_[0]->waits(), "waits for worker 7 to say something");
-    std::this_thread::sleep_for(milliseconds(1500));
-    links_[1]->send(0, buffer(8), 8);
-  });
-  EXPECT_NO_THROW(links_[0]->receive(true));
-  other.join();
-  EXPECT_EQ(links_[0]->waits(), "");
+  expect_no_limit("waits for worker 7 to say something", [this] { links_[0]->receive(true); });
 }
 
 // Bytes that wait in the network would look like a worker that is gone.

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -20,7 +21,7 @@
 
 namespace hop::hopper {
 
-/// What is on its way between the members.
+/// What is on its way between the members. A wait that nobody can end any more ends the group.
 class LocalGroup {
  public:
   explicit LocalGroup(std::uint32_t members) : members_(members) {}
@@ -32,25 +33,23 @@ class LocalGroup {
   void put(std::uint64_t round, std::uint32_t from, std::uint32_t to, ByteView bytes) {
     const std::scoped_lock lock(mutex_);
     mail_[{round, from, to}].assign(bytes.begin(), bytes.end());
-    bytes_ += bytes.size();
-    sent_[from] += bytes.size();
-    changed_.notify_all();
+    count_and_wake(from, to, bytes.size());
   }
   void take(std::uint64_t round, std::uint32_t from, std::uint32_t to, MutableByteView into) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return has_failed_ || mail_.contains({round, from, to}); });
+    while (!has_failed_ && !mail_.contains({round, from, to})) wait(lock, to);
     if (has_failed_) throw MemberLost("[test] a member is gone");
     const auto mail = mail_.extract({round, from, to});
     if (mail.mapped().size() != into.size()) throw MemberLost("[test] a message of another size");
     if (!into.empty()) std::memcpy(into.data(), mail.mapped().data(), into.size());
   }
-  // Messages between rounds; an empty one is the end.
-  void send(std::uint32_t from, std::uint32_t to, ByteView bytes) {
+  // Messages between rounds; one without a buffer is the end. The receiver copies, so that it gets the bytes of a
+  // sender who writes too early.
+  void send(std::uint32_t from, std::uint32_t to, std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes) {
     const std::scoped_lock lock(mutex_);
-    letters_[{from, to}].emplace_back(bytes.begin(), bytes.end());
-    bytes_ += bytes.size();
-    sent_[from] += bytes.size();
-    changed_.notify_all();
+    if (has_failed_) throw MemberLost("[test] a member is gone");
+    letters_[{from, to}].push_back({std::move(buffer), bytes});
+    count_and_wake(from, to, bytes);
   }
   // `most`: of those members to which the receiver listens.
   std::optional<GroupMail> receive(std::uint32_t to, std::map<std::uint32_t, std::size_t>& most, bool waits) {
@@ -60,21 +59,33 @@ class LocalGroup {
       for (const auto& [from, size] : most) {
         auto& letters = letters_[{from, to}];
         if (letters.empty()) continue;
-        const std::vector<std::byte> letter = std::move(letters.front());
+        const Letter letter = std::move(letters.front());
         letters.pop_front();
-        if (letter.size() > size) throw MemberLost("[test] a message that is too long");
-        GroupMail mail{from, nullptr, letter.size()};
-        if (letter.empty()) {
+        if (letter.bytes > size) throw MemberLost("[test] a message that is too long");
+        GroupMail mail{from, nullptr, letter.bytes};
+        if (!letter.buffer) {
           most.erase(mail.from);
           return mail;
         }
         mail.buffer = std::make_shared<AlignedBuffer>(size);
-        std::memcpy(mail.buffer->data(), letter.data(), letter.size());
+        std::memcpy(mail.buffer->data(), letter.buffer->data(), letter.bytes);
         return mail;
       }
       if (!waits) return std::nullopt;
-      changed_.wait(lock);
+      wait(lock, to);
     }
+  }
+  /// Returns when all members but the caller's wait for bytes that have not come, or are done.
+  void await_others() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return has_failed_ || waiting_.size() + done_ + 1 == members_; });
+  }
+  /// A member is done: nobody gets bytes from it any more.
+  void leave() {
+    const std::scoped_lock lock(mutex_);
+    ++done_;
+    if (!waiting_.empty() && waiting_.size() + done_ == members_) has_failed_ = true;
+    changed_.notify_all();
   }
   bool has_letters() {
     const std::scoped_lock lock(mutex_);
@@ -91,17 +102,42 @@ class LocalGroup {
   }
 
  private:
+  struct Letter {
+    std::shared_ptr<const AlignedBuffer> buffer;
+    std::size_t bytes = 0;
+  };
+
+  // The callers of both hold mutex_.
+  void count_and_wake(std::uint32_t from, std::uint32_t to, std::size_t bytes) {
+    bytes_ += bytes;
+    sent_[from] += bytes;
+    waiting_.erase(to);
+    changed_.notify_all();
+  }
+  void wait(std::unique_lock<std::mutex>& lock, std::uint32_t rank) {
+    const bool is_new = waiting_.insert(rank).second;
+    if (waiting_.size() + done_ == members_) {
+      has_failed_ = true;
+      changed_.notify_all();
+      throw MemberLost("[test] all members wait for each other");
+    }
+    if (is_new) changed_.notify_all();
+    changed_.wait(lock);
+  }
+
   const std::uint32_t members_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::tuple<std::uint64_t, std::uint32_t, std::uint32_t>, std::vector<std::byte>> mail_;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, std::deque<std::vector<std::byte>>> letters_;  // by from and to
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::deque<Letter>> letters_;  // by from and to
+  std::set<std::uint32_t> waiting_;  // members that wait, and got nothing since
+  std::uint32_t done_ = 0;
   std::uint64_t bytes_ = 0;
   std::map<std::uint32_t, std::uint64_t> sent_;
   bool has_failed_ = false;
 };
 
-class LocalWire final : public GroupWire {
+class LocalWire : public GroupWire {
  public:
   LocalWire(LocalGroup& group, std::uint32_t rank) : group_(group), rank_(rank) {}
   std::uint32_t rank() const override { return rank_; }
@@ -121,12 +157,16 @@ class LocalWire final : public GroupWire {
     if (!listens_.emplace(from, most).second) throw MemberLost("[test] it listens to that member");
   }
   void send(std::uint32_t to, std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes) override {
-    group_.send(rank_, to, buffer->span().first(bytes));
+    group_.send(rank_, to, std::move(buffer), bytes);
   }
-  void end(std::uint32_t to) override { group_.send(rank_, to, {}); }
+  void end(std::uint32_t to) override { group_.send(rank_, to, nullptr, 0); }
   std::optional<GroupMail> receive(bool waits) override { return group_.receive(rank_, listens_, waits); }
-  void reuse(std::shared_ptr<AlignedBuffer>) override {}
+  // Whoever still reads the buffer finds other bytes.
+  void reuse(std::shared_ptr<AlignedBuffer> buffer) override { std::memset(buffer->data(), 0xFF, buffer->size()); }
   void check() const override { group_.check(); }
+
+ protected:
+  LocalGroup& group() { return group_; }
 
  private:
   LocalGroup& group_;
@@ -168,27 +208,43 @@ inline std::vector<std::uint32_t> owners_of(std::uint32_t replicas, std::uint32_
   return owners;
 }
 
-/// Runs `member` on a thread for each member, and returns the bytes that they sent. Throws the first error.
-/// `sent`: becomes what each of them sent.
-inline std::uint64_t run_group(std::uint32_t replicas, std::uint32_t members,
-                               const std::function<void(const Group& group)>& member,
-                               std::map<std::uint32_t, std::uint64_t>* sent = nullptr) {
-  LocalGroup group(members);
-  std::vector<std::exception_ptr> errors(members);
+/// The wire of a member.
+using MakeWire = std::function<std::unique_ptr<GroupWire>(LocalGroup& group, std::uint32_t rank)>;
+template <class Wire = LocalWire>
+std::unique_ptr<GroupWire> make_wire(LocalGroup& group, std::uint32_t rank) {
+  return std::make_unique<Wire>(group, rank);
+}
+
+/// Runs `member` on a thread for each member, and returns the error of each; null: none.
+inline std::vector<std::exception_ptr> run_members(LocalGroup& group, std::uint32_t replicas,
+                                                   const std::function<void(const Group& group)>& member,
+                                                   const MakeWire& make) {
+  std::vector<std::exception_ptr> errors(group.members());
   std::vector<std::thread> threads;
-  for (std::uint32_t rank = 0; rank < members; ++rank) {
+  for (std::uint32_t rank = 0; rank < group.members(); ++rank) {
     threads.emplace_back([&, rank] {
-      LocalWire wire(group, rank);
+      const std::unique_ptr<GroupWire> wire = make(group, rank);
       try {
-        member({&wire, owners_of(replicas, members)});
+        member({wire.get(), owners_of(replicas, group.members())});
       } catch (...) {
         errors[rank] = std::current_exception();
         group.fail();
       }
+      group.leave();
     });
   }
   for (std::thread& thread : threads) thread.join();
-  for (const std::exception_ptr& error : errors) {
+  return errors;
+}
+
+/// Runs `member` on a thread for each member, and returns the bytes that they sent. Throws the first error.
+/// `sent`: becomes what each of them sent.
+inline std::uint64_t run_group(std::uint32_t replicas, std::uint32_t members,
+                               const std::function<void(const Group& group)>& member,
+                               std::map<std::uint32_t, std::uint64_t>* sent = nullptr,
+                               const MakeWire& make = make_wire<>) {
+  LocalGroup group(members);
+  for (const std::exception_ptr& error : run_members(group, replicas, member, make)) {
     if (error) std::rethrow_exception(error);
   }
   if (group.has_letters()) throw MemberLost("[test] a message was not taken");
