@@ -102,7 +102,7 @@ TEST_F(AsyncOrder, RefusesAnOrderWhoseMemberLosesALossBefore) {
       [&] {
         train_together(e, far, data, 2, 0, state_of(alone), {0, 2, 3, 3});
       },
-      ThrowsMessage<StateError>(HasSubstr("[train] expected the order of the journal again")));
+      ThrowsMessage<StateError>(HasSubstr("[train] expected the gradients that the journal has in its order")));
 }
 
 }  // namespace
