@@ -83,7 +83,7 @@ TEST_F(ModelsOfAnExperiment, MayHaveALastBatchOfOneRowWhereReplicasShareTheirSta
   EXPECT_NO_THROW(check("data", 19, BatchNormStatistics::Synchronised));
   EXPECT_NO_THROW(check("data", 1, BatchNormStatistics::Synchronised));
   EXPECT_THAT([&] { check("odd", 20, BatchNormStatistics::Synchronised); },
-              ThrowsMessage<ConfigError>(HasSubstr("partition 0 has 21 rows")))
+              ThrowsMessage<ConfigError>(HasSubstr("partition 1 has 21 rows")))
       << "no other replica has rows then";
 }
 
