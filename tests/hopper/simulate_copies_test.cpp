@@ -219,7 +219,7 @@ INSTANTIATE_TEST_SUITE_P(Bugs, BuggyNewsOfSources,
                          [](const auto& bug) { return std::string(bug.param.name); });
 
 TEST(BuggyCollection, ThatTakesALateAnswerIsFoundOut) {
-  expect_found_out("TakesALateAnswer", "only what is lost is rolled back", {7094, 7095},
+  expect_found_out("TakesALateAnswer", "only what is lost is rolled back", {16614, 16615},
                    [](std::uint64_t seed) { Simulation(hopping(seed), takes_a_late_answer()).run(); });
 }
 
