@@ -41,7 +41,7 @@ class SimulateJob : public ::testing::Test {
 
 TEST_F(SimulateJob, HasALineForEachSystem) {
   const nlohmann::json all = lines({});
-  ASSERT_EQ(all.size(), 9U);
+  ASSERT_EQ(all.size(), 10U);
   EXPECT_EQ(all[0]["strategy"], "hopping");
   EXPECT_NEAR(all[0]["seconds"].get<double>(), 240, 1e-6);
   const nlohmann::json one = lines({"--strategies", "allreduce", "--workers", "2,4"});
