@@ -28,12 +28,12 @@ struct Sharing {
 /// after the other, and the time of its bytes on the busiest link. Nothing is hidden behind computation. 0 where no
 /// byte is sent.
 ///
-/// Messages. Direct: 2 for each bucket of gradients (bucket_count()), 1 if there are two members and both add up; 3 where
-/// weights are averaged. Ring: 2 (W - 1). HalvingDoubling: 2 log2 P, and 2 more if W is
-/// not P, the largest power of two up to W. Busiest link. Direct: that of a server; all servers' links carry equally
-/// much at the same time, first in, then out. Ring, and HalvingDoubling with W = P: that of any member. HalvingDoubling
-/// with other W: that of a member into which another one is folded. It also carries all values before the halving, and
-/// once more after the doubling.
+/// Messages. Direct: 2 for each bucket of gradients (bucket_count()), 1 if there are two members and both add up; 3
+/// where weights are averaged. Ring: 2 (W - 1). HalvingDoubling: 2 log2 P, and 2 more if W is not P, the largest power
+/// of two up to W. Busiest link. Direct: that of a server; all servers' links carry equally much at the same time,
+/// first in, then out. Ring, and HalvingDoubling with W = P: that of any member. HalvingDoubling with other W: that of
+/// a member into which another one is folded. It also carries all values before the halving, and once more after the
+/// doubling.
 double exchange_seconds(const DataParallel& strategy, const Sharing& sharing, std::uint64_t bytes, double rounds,
                         const Link& link);
 
