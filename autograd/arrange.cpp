@@ -5,6 +5,7 @@
 
 #include "autograd/composed_internal.h"
 #include "autograd/copy.h"
+#include "autograd/half_internal.h"
 #include "autograd/index.h"
 #include "autograd/record.h"
 #include "autograd/view.h"
@@ -146,6 +147,9 @@ Tensor repeat_dim(const char* op, const Tensor& x, int dim, std::int64_t repeats
 }
 
 Tensor repeat_dims(const char* op, const Tensor& x, const Dims& repeats) {
+  const auto repeated = std::ranges::count_if(repeats, [](std::int64_t times) { return times != 1; });
+  if (repeated > 1 && autograd::any_half(x) && autograd::is_recorded(x))  // the gradient is rounded behind its last sum
+    return autograd::rounded_like(repeat_dims(op, autograd::in_f32(x), repeats), x);
   Shape shape;
   for (int d = x.dim(); d < repeats.size(); ++d) shape.push_back(1);
   for (const std::int64_t size : x.shape()) shape.push_back(size);

@@ -9,6 +9,8 @@
 
 #include "autograd/arrange.h"
 #include "autograd/composed_internal.h"
+#include "autograd/grad_mode.h"
+#include "autograd/half_internal.h"
 #include "autograd/matmul.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
@@ -133,6 +135,11 @@ Tensor ordered(const Term& term, const std::string& letters) {
   return permute(term.x, order);
 }
 
+/// Whether prepared() sums.
+bool sums(const Term& term, const std::string& needed) {
+  return std::any_of(term.letters.begin(), term.letters.end(), [&](char c) { return !has(needed, c); });
+}
+
 Shape shape_of(const std::string& letters, const Sizes& sizes) {
   Shape shape;
   for (const char c : letters) shape.push_back(sizes[static_cast<std::size_t>(c)]);
@@ -154,6 +161,35 @@ Term contract(const Term& a, const Term& b, const std::string& later, const Size
   const Tensor right = reshape(ordered(b, batch + summed + columns), matrices(summed, columns));
   const std::string letters = batch + rows + columns;
   return {reshape(summed.empty() ? left * right : matmul(left, right), shape_of(letters, sizes)), letters};
+}
+
+/// Whether all are of one dtype of 16 bits.
+bool are_half(std::span<const Tensor> operands) {
+  const DType dtype = operands[0].dtype();
+  return is_half(dtype) && std::ranges::all_of(operands, [&](const Tensor& x) { return x.dtype() == dtype; });
+}
+
+bool are_recorded(std::span<const Tensor> operands) {
+  return is_grad_enabled() && std::ranges::any_of(operands, [](const Tensor& x) { return x.requires_grad(); });
+}
+
+/// Whether a term is broadcast, so that its gradient is summed: along a letter of size 1 or, in an elementwise product,
+/// along a letter that it lacks.
+bool any_broadcast(const std::vector<Term>& terms, const std::string& result, const Sizes& sizes) {
+  const bool is_elementwise = std::ranges::none_of(terms, [&](const Term& term) { return sums(term, result); });
+  return std::ranges::any_of(terms, [&](const Term& term) {
+    return term.x.shape() != shape_of(term.letters, sizes) || (is_elementwise && term.letters.size() < result.size());
+  });
+}
+
+/// einsum() of operands of 16 bits in f32, rounded at the end. If one product is the only step, all factors in it and
+/// in its gradients have 16 bits, so the mode of their dtype is exact.
+Tensor in_one_rounding(std::string_view equation, std::span<const Tensor> operands, bool has_steps) {
+  const DType dtype = operands[0].dtype();
+  const kernels::PrecisionScope precision(has_steps ? kernels::Precision::strict : kernels::exact_precision(dtype));
+  std::vector<Tensor> wide;
+  for (const Tensor& x : operands) wide.push_back(autograd::in_f32(x));
+  return to(einsum(equation, wide), dtype);
 }
 
 }  // namespace
@@ -181,6 +217,13 @@ Tensor einsum(std::string_view equation, std::span<const Tensor> operands) {
     for (; i < terms.size(); ++i) letters += terms[i].letters;
     return letters;
   };
+  if (are_half(operands)) {
+    const bool has_sums =
+        terms.size() == 2 && (sums(terms[0], needed(1)) || sums(terms[1], parsed.result + terms[0].letters));
+    const bool has_steps = terms.size() > 2 || has_sums;
+    if (has_steps || (are_recorded(operands) && any_broadcast(terms, parsed.result, sizes)))
+      return in_one_rounding(equation, operands, has_steps);
+  }
   Term all = prepared(terms[0], needed(1), sizes);
   for (std::size_t i = 1; i < terms.size(); ++i) {
     const Term next = prepared(terms[i], needed(i + 1) + all.letters, sizes);

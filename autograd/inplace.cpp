@@ -81,7 +81,7 @@ static const Tensor& scaled(const char* op, const Tensor& y, const Row& row, con
                      " (" + y.describe() + ")");
   }
   const bool is_one = !alpha.exceeds_i64() && alpha.to<double>() == 1;
-  return apply(op, y, row, is_one ? x : kernels::mul(x, alpha));
+  return apply(op, y, row, is_one ? x : kernels::mul(kernels::widened(x), alpha));  // 16 bits: one rounding, of the sum
 }
 
 const Tensor& add_(const Tensor& y, const Tensor& x, Scalar alpha) { return scaled("add_", y, rows::Add{}, x, alpha); }

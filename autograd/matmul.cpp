@@ -1,9 +1,13 @@
 #include "autograd/matmul.h"
 
 #include "autograd/as_rows_internal.h"
+#include "autograd/copy.h"
+#include "autograd/matmul_internal.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
+#include "kernels/elementwise.h"
+#include "kernels/half_internal.h"
 #include "kernels/matmul.h"
 
 namespace hop {
@@ -13,6 +17,7 @@ using autograd::BackwardContext;
 using autograd::is_recorded;
 using autograd::record;
 using autograd::save_if;
+using autograd::wide_product;
 
 namespace {
 
@@ -25,13 +30,21 @@ struct Operands {
   Tensor g;  // (..., m, n)
 };
 
+/// The gradient alpha a b of an operand of `shape`, of factors of 16 bits: rounded behind the sum over what was
+/// broadcast.
+Tensor rounded_product(const Tensor& a, const Tensor& b, const Shape& shape, double alpha = 1) {
+  return to(sum_to(wide_product(a, b, alpha), shape), a.dtype());
+}
+
 Tensor grad_a(const Operands& o, const Shape& shape) {
+  if (is_half(o.g.dtype())) return rounded_product(o.g, transposed(o.b), shape);
   return reshape(sum_to(matmul(o.g, transposed(o.b)), shape), shape);
 }
 
 // One matrix for a batch: the batch joins the rows, so that one product sums over it too.
 Tensor grad_b(const Operands& o, const Shape& shape) {
   if (shape.size() <= 2 && o.g.dim() > 2) return matmul(transposed(as_rows(o.a)), as_rows(o.g));
+  if (is_half(o.g.dtype())) return rounded_product(transposed(o.a), o.g, shape);
   return sum_to(matmul(transposed(o.a), o.g), shape);
 }
 
@@ -65,6 +78,21 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
                   if (row) o.g = unsqueeze(o.g, -2);
                   if (c.wants(0)) c.set(0, reshape(grad_a(o, a_matrix), a_shape));
                   if (c.wants(1)) c.set(1, reshape(grad_b(o, b_matrix), b_shape));
+                });
+}
+
+Tensor autograd::wide_product(const Tensor& a, const Tensor& b, double alpha) {
+  const DType dtype = a.dtype();
+  const kernels::PrecisionScope precision(kernels::exact_precision(dtype));
+  Tensor y = kernels::matmul(kernels::widened(a), kernels::widened(b));
+  if (alpha != 1) y = kernels::mul(y, alpha);
+  if (!is_recorded(a, b)) return y;
+  return record("matmul", std::move(y), {a, b},
+                [dtype, alpha, a_shape = a.shape(), b_shape = b.shape(), saved_a = save_if(b.requires_grad(), a),
+                 saved_b = save_if(a.requires_grad(), b)](BackwardContext& c) {
+                  const Tensor g = to(c.grad(), dtype);
+                  if (c.wants(0)) c.set(0, rounded_product(g, transposed(c.value(saved_b)), a_shape, alpha));
+                  if (c.wants(1)) c.set(1, rounded_product(transposed(c.value(saved_a)), g, b_shape, alpha));
                 });
 }
 

@@ -5,6 +5,7 @@
 #include "autograd/composed_internal.h"
 #include "autograd/half_internal.h"
 #include "autograd/matmul.h"
+#include "autograd/matmul_internal.h"
 #include "autograd/reduce.h"
 #include "autograd/summaries.h"
 #include "autograd/view.h"
@@ -34,15 +35,23 @@ void expect_batches(const char* op, const Tensor& a, const Tensor& b) {
                    b.shape().to_string());
 }
 
-Tensor add_product(const char* op, const Tensor& input, const Tensor& product, double beta, double alpha) {
-  kernels::expect_any_floating(op, {&product, &input});
-  if (broadcast_shapes(input.shape(), product.shape(), op) != product.shape()) {
-    throw ShapeError(expected(op) + "an input that broadcasts to " + product.shape().to_string() + ", got " +
+/// alpha a b; in f32 for factors of 16 bits.
+Tensor scaled_product(const Tensor& a, const Tensor& b, double alpha) {
+  if (any_half(a)) return autograd::wide_product(a, b, alpha);
+  const Tensor product = matmul(a, b);
+  return alpha == 1 ? product : product * alpha;
+}
+
+Tensor add_product(const char* op, const Tensor& input, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  kernels::expect_any_floating(op, {&a, &b, &input});
+  const Tensor scaled = scaled_product(a, b, alpha);
+  if (broadcast_shapes(input.shape(), scaled.shape(), op) != scaled.shape()) {
+    throw ShapeError(expected(op) + "an input that broadcasts to " + scaled.shape().to_string() + ", got " +
                      input.shape().to_string());
   }
-  const Tensor scaled = alpha == 1 ? product : product * alpha;
-  if (beta == 0) return scaled;
-  return (beta == 1 ? input : input * beta) + scaled;
+  if (beta == 0) return rounded_like(scaled, a);
+  const Tensor term = in_f32(input);
+  return rounded_like((beta == 1 ? term : term * beta) + scaled, a);
 }
 
 /// |a_i - b_j|^2 = |a_i|^2 + |b_j|^2 - 2 a_i b_j, where rounding may leave a little less than 0.
@@ -86,13 +95,13 @@ Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, double beta,
   kernels::expect_defined("addmm", input);
   expect_rank("addmm", kMatrix, a, 2);
   expect_rank("addmm", kMatrix, b, 2);
-  return add_product("addmm", input, matmul(a, b), beta, alpha);
+  return add_product("addmm", input, a, b, beta, alpha);
 }
 
 Tensor baddbmm(const Tensor& input, const Tensor& a, const Tensor& b, double beta, double alpha) {
   kernels::expect_defined("baddbmm", input);
   expect_batches("baddbmm", a, b);
-  return add_product("baddbmm", input, matmul(a, b), beta, alpha);
+  return add_product("baddbmm", input, a, b, beta, alpha);
 }
 
 Tensor cdist(const Tensor& a, const Tensor& b, double p) {

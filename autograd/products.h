@@ -19,7 +19,8 @@ Tensor dot(const Tensor& a, const Tensor& b);
 /// torch.outer: (m) x (n) -> (m, n). Of any dtypes, which are promoted.
 Tensor outer(const Tensor& a, const Tensor& b);
 /// torch.addmm: beta input + alpha a b for a (m, k), b (k, n) and an input that broadcasts to (m, n). If beta is 0,
-/// input is not read: its NaN do not show, and it gets no gradient (PyTorch: zeros).
+/// input is not read: its NaN do not show, and it gets no gradient (PyTorch: zeros). Of bf16 and f16 the sum is
+/// rounded, and the product is not.
 Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, double beta = 1, double alpha = 1);
 /// torch.baddbmm: beta input + alpha a b for a (b, m, k), b (b, k, n) and an input that broadcasts to (b, m, n).
 /// Otherwise as addmm().

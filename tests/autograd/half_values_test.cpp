@@ -421,6 +421,26 @@ TEST(HalfInPlace, LerpRoundsOnce) {
   }
 }
 
+TEST(HalfInPlace, AddOfAScaledTensorRoundsOnce) {
+  for (const DType dtype : kHalves) {
+    const Tensor x = to(random_tensor({30, 50}, 2), dtype), wide_x = to(x, DType::f32);
+    for (const bool adds : {true, false}) {
+      const auto add = [adds](const Tensor& y, const Tensor& other, double alpha) {
+        adds ? add_(y, other, alpha) : sub_(y, other, alpha);
+      };
+      const Tensor y = to(random_tensor({30, 50}, 1), dtype), wide = kernels::clone(to(y, DType::f32));
+      const Tensor twice = kernels::clone(y);
+      add(y, x, 0.7);
+      add(wide, wide_x, 0.7);
+      add(twice, x * 0.7, 1);
+      EXPECT_TRUE(same_bits(y, to(wide, dtype)));
+      EXPECT_FALSE(same_bits(y, twice));
+    }
+    const Tensor count = zeros({30, 50}, {.dtype = DType::i64});
+    EXPECT_TRUE(throws<DtypeError>([&] { add_(count, x, 2); }, "[add_] expected an operand that leaves the result"));
+  }
+}
+
 TEST(HalfRandom, RoundsTheNumbersOfF32AndStaysBelowItsEnd) {
   const RandomAddress address{.key = 3};
   for (const DType dtype : kHalves) {

@@ -44,10 +44,8 @@ REASONS = [
     (r"clamp", r"differs: (strided: )?the gradient of input .* for .*m(in|ax)=",
      "Where a number equals a bound that is a tensor, the number has the gradient. (PyTorch 2.15 halves it.)"),
     # differs in 16 bits
-    (r"addmm(\.decomposed)?|baddbmm|einsum", r"f16 differs: .* has ",
-     "The product is rounded to 16 bits before it is scaled and added, or multiplied again."),
-    (r"matmul|div\.no_rounding_mode|true_divide|hypot|repeat|tile", r"f16 differs: (strided: )?the gradient",
-     "The gradient of an operand that was broadcast or repeated is rounded to 16 bits before it is summed. (PyTorch's, too, in other "
+    (r"div\.no_rounding_mode|true_divide|hypot", r"f16 differs: (strided: )?the gradient",
+     "The gradient of an operand that was broadcast is rounded to 16 bits before it is summed. (PyTorch's, too, in other "
      "steps.)"),
     (r"pow", r"^f16 differs: (strided: )?the gradient of (exponent|input has -?nan)",
      "A power beyond 65504 is infinite in f16. The gradient of its exponent reads it and is infinite, too; that of a "
