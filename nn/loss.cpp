@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/half_internal.h"
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "base/table.h"
@@ -166,6 +167,8 @@ Tensor weighted_mean(const Tensor& losses, const Tensor& weights) {
     throw ShapeError("[weighted_mean] expected losses (N) and weights (N), got " + losses.shape().to_string() +
                      " and " + weights.shape().to_string());
   }
+  if (autograd::any_half(losses))
+    return autograd::rounded_like(weighted_mean(autograd::in_f32(losses), weights), losses);
   const Tensor wide = to(weights, DType::f64), total = sum(wide);
   const Tensor shares = to(wide / where(total > 0, total, 1.0), losses.dtype());
   return sum(where(weights > 0, losses * shares, 0.0));  // 0 times an infinite loss would be NaN
@@ -185,7 +188,7 @@ WeightedLoss weighted_loss_by_name(std::string_view text, Device device) {
         ": expected no class_weights for rows with weights: multiply them into the column of the weights");
   }
   return [rows](const Tensor& output, const Tensor& target, const Tensor& weights) {
-    return weighted_mean(rows(output, target), weights);
+    return autograd::rounded_like(weighted_mean(rows(autograd::in_f32(output), target), weights), output);
   };
 }
 

@@ -123,6 +123,8 @@ Tensor GaussianNLLLoss::operator()(const Tensor& x, const Tensor& y, const Tenso
 }
 
 Tensor QuantileLoss::operator()(const Tensor& x, const Tensor& y) const {
+  if (autograd::any_half(x))
+    return autograd::rounded_like((*this)(autograd::in_f32(x), autograd::in_f32(like(x, y, "quantile"))), x);
   return autograd::reduced("quantile", each(x, y), reduction);
 }
 
@@ -130,6 +132,8 @@ Tensor QuantileLoss::each(const Tensor& x, const Tensor& y) const {
   if (!(quantile > 0 && quantile < 1)) {
     throw ConfigError("[quantile] expected a quantile between 0 and 1, got " + shortest(quantile));
   }
+  if (autograd::any_half(x))
+    return autograd::rounded_like(each(autograd::in_f32(x), autograd::in_f32(like(x, y, "quantile"))), x);
   const Tensor error = like(x, y, "quantile") - x;
   return maximum(error * quantile, error * (quantile - 1));
 }

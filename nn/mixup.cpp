@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "autograd/half_internal.h"
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "base/words.h"
@@ -101,7 +102,8 @@ Mixed Mixup::mix(const Tensor& x, const Tensor& y) {
   const Tensor moved =
       arange(n, DType::i64, x.device()) + to(slice(numbers, 0, 1, 2) * static_cast<double>(n), DType::i64);
   const Tensor partner = where(moved < n, moved, moved - n);
-  return {.x = x * share + index_select(x, 0, partner) * (1 - share),
+  const Tensor wide = autograd::in_f32(x), mixed = wide * share + index_select(wide, 0, partner) * (1 - share);
+  return {.x = autograd::any_half(x) ? to(mixed, x.dtype()) : mixed,
           .y = y,
           .other = index_select(y, 0, partner),
           .share = share};

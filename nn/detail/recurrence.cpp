@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/half_internal.h"
 #include "autograd/ops.h"
 #include "kernels/recurrent_rules.h"
 
@@ -12,6 +13,9 @@ namespace hop::nn::detail {
 
 namespace {
 
+using autograd::any_half;
+using autograd::in_f32;
+using autograd::rounded_like;
 using kernels::rules::GruCell;
 using kernels::rules::kKept;
 using kernels::rules::LstmCell;
@@ -31,14 +35,22 @@ LSTMState step(const Tensor& x_gates, const Tensor& h_gates, const Tensor& state
 }  // namespace
 
 LSTMState lstm_step(const Tensor& x_gates, const Tensor& h_gates, const Tensor& c) {
+  if (any_half(x_gates, h_gates, c)) {
+    const LSTMState wide = lstm_step(in_f32(x_gates), in_f32(h_gates), in_f32(c));
+    return {rounded_like(wide.h, x_gates, h_gates, c), rounded_like(wide.c, x_gates, h_gates, c)};
+  }
   return step<LstmCell>(x_gates, h_gates, c);
 }
 
 Tensor gru_step(const Tensor& x_gates, const Tensor& h_gates, const Tensor& h) {
+  if (any_half(x_gates, h_gates, h))
+    return rounded_like(gru_step(in_f32(x_gates), in_f32(h_gates), in_f32(h)), x_gates, h_gates, h);
   return step<GruCell>(x_gates, h_gates, h).h;
 }
 
 Tensor rnn_step(const Tensor& x_gates, const Tensor& h_gates, RNNNonlinearity nonlinearity) {
+  if (any_half(x_gates, h_gates))
+    return rounded_like(rnn_step(in_f32(x_gates), in_f32(h_gates), nonlinearity), x_gates, h_gates);
   const Tensor sum = x_gates + h_gates;
   return nonlinearity == RNNNonlinearity::relu ? relu(sum) : tanh(sum);
 }

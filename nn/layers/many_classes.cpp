@@ -5,6 +5,7 @@
 
 #include "autograd/copy.h"
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "autograd/index.h"
 #include "autograd/loss.h"
 #include "autograd/masks.h"
@@ -96,6 +97,9 @@ ModuleList new_tail(std::int64_t in_features, const std::vector<std::int64_t>& c
   return tail;
 }
 
+/// In f32 for scores of 16 bits: a sum of two of them is rounded once.
+Tensor log_shares(const Tensor& scores) { return log_softmax(autograd::in_f32(scores)); }
+
 }  // namespace
 
 AdaptiveLogSoftmaxWithLoss::AdaptiveLogSoftmaxWithLoss(std::int64_t in_features, std::int64_t n_classes,
@@ -131,18 +135,18 @@ AdaptiveLogSoftmaxResult AdaptiveLogSoftmaxWithLoss::run(const Tensor& x, const 
   }
   const Tensor rows = is_row ? unsqueeze(x, 0) : x, labels = reshape(target, {rows.size(0)});
   Tensor choice = labels;  // of the head: the class, or the cluster that has it
-  Tensor output = zeros({rows.size(0)}, rows.dtype(), rows.device());
+  Tensor output = zeros({rows.size(0)}, widened(rows.dtype()), rows.device());
   for (std::size_t i = 0; i + 1 < cutoffs_.size(); ++i) {
     const Tensor is_here = kernels::logical_and(kernels::ge(labels, cutoffs_[i]), kernels::lt(labels, cutoffs_[i + 1]));
     choice = kernels::where(is_here, cutoffs_[0] + static_cast<std::int64_t>(i), choice);
     const Tensor places = reshape(nonzero(is_here), {-1});
     if (places.numel() == 0) continue;
-    const Tensor of_classes = log_softmax(tail_[i](index_select(rows, 0, places)));
+    const Tensor of_classes = log_shares(tail_[i](index_select(rows, 0, places)));
     const Tensor within = kernels::sub(index_select(labels, 0, places), cutoffs_[i]);
     output = index_add(output, 0, places, reshape(gather(of_classes, 1, unsqueeze(within, 1)), {places.numel()}));
   }
-  output = output + reshape(gather(log_softmax(head_(rows)), 1, unsqueeze(choice, 1)), {rows.size(0)});
-  return {is_row ? reshape(output, {}) : output, -mean(output)};
+  output = output + reshape(gather(log_shares(head_(rows)), 1, unsqueeze(choice, 1)), {rows.size(0)});
+  return {autograd::rounded_like(is_row ? reshape(output, {}) : output, x), autograd::rounded_like(-mean(output), x)};
 }
 
 Tensor AdaptiveLogSoftmaxWithLoss::log_prob(const Tensor& x) {
@@ -150,13 +154,13 @@ Tensor AdaptiveLogSoftmaxWithLoss::log_prob(const Tensor& x) {
   if (x.dim() != 2) {
     throw ShapeError("[AdaptiveLogSoftmaxWithLoss] expected x (N, in_features), got " + x.shape().to_string());
   }
-  const Tensor head = log_softmax(head_(x));
+  const Tensor head = log_shares(head_(x));
   std::vector<Tensor> parts = {slice(head, 1, 0, cutoffs_[0])};
   for (std::size_t i = 0; i < tail_.size(); ++i) {
     const std::int64_t cluster = cutoffs_[0] + static_cast<std::int64_t>(i);
-    parts.push_back(log_softmax(tail_[i](x)) + slice(head, 1, cluster, cluster + 1));
+    parts.push_back(log_shares(tail_[i](x)) + slice(head, 1, cluster, cluster + 1));
   }
-  return cat(parts, 1);
+  return autograd::rounded_like(cat(parts, 1), x);
 }
 
 Tensor AdaptiveLogSoftmaxWithLoss::predict(const Tensor& x) { return argmax(log_prob(x), 1); }

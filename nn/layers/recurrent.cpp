@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "autograd/half_internal.h"
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "kernels/expect_internal.h"
@@ -194,14 +195,15 @@ RecurrentResult RNN::forward(const Tensor& x, const Tensor& h_0) {
 
 LSTMResult RNN::sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
                          bool reverse) const {
-  const std::vector<Tensor> gates = unbind(x_gates);
+  const Tensor weight = autograd::in_f32(weights.weight_hh), bias = autograd::in_f32(weights.bias_hh);
+  const std::vector<Tensor> gates = unbind(autograd::in_f32(x_gates));
   std::vector<Tensor> output(gates.size());
-  Tensor h = first.h;
+  Tensor h = autograd::in_f32(first.h);
   for (std::size_t i = 0; i < gates.size(); ++i) {
     const std::size_t t = reverse ? gates.size() - 1 - i : i;
-    h = output[t] = detail::rnn_step(gates[t], linear(h, weights.weight_hh, weights.bias_hh), nonlinearity_);
+    h = output[t] = detail::rnn_step(gates[t], linear(h, weight, bias), nonlinearity_);
   }
-  return {stack(output), {h, {}}};
+  return {autograd::rounded_like(stack(output), x_gates), {autograd::rounded_like(h, x_gates), {}}};
 }
 
 }  // namespace hop::nn

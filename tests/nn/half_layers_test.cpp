@@ -4,7 +4,11 @@
 #include <memory>
 
 #include "autograd/graph.h"
+#include "nn/detail/recurrence.h"
 #include "nn/layers.h"
+#include "nn/loss.h"
+#include "nn/loss_objects.h"
+#include "nn/mixup.h"
 #include "tests/nn/support.h"
 
 namespace hop::nn {
@@ -160,6 +164,131 @@ TEST(HalfLayers, OfManyPartsTake16BitsAndGiveGradientsInThem) {
     for (Module* layer : std::initializer_list<Module*>{&attention, &lstm, &gru, &bilinear}) {
       for (const NamedTensor& p : layer->named_parameters()) EXPECT_EQ(p.tensor.grad().dtype(), dtype) << p.name;
     }
+  }
+}
+
+/// The results of `run` for operands of `dtype`, and behind them the gradients of the operands.
+std::vector<Tensor> derived(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& run,
+                            const std::vector<Tensor>& operands, DType dtype) {
+  std::vector<Tensor> leaves, slopes;
+  for (const Tensor& x : operands) leaves.push_back(kernels::clone(to(x, dtype)).set_requires_grad());
+  std::vector<Tensor> all = run(leaves);
+  for (const Tensor& y : all) slopes.push_back(to(rounded_random(y.shape(), DType::bf16, 11), dtype));
+  const std::vector<Tensor> gradients = grad(all, leaves, {.grad_outputs = slopes});
+  for (Tensor& y : all) y = y.detach();
+  all.insert(all.end(), gradients.begin(), gradients.end());
+  return all;
+}
+
+void expect_one_rounding(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& run,
+                         const std::vector<Tensor>& operands, DType dtype) {
+  const std::vector<Tensor> got = derived(run, operands, dtype), right = derived(run, operands, DType::f32);
+  ASSERT_EQ(got.size(), right.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(got[i].dtype(), dtype) << i;
+    EXPECT_EQ(values(got[i]), values(to(right[i], dtype))) << i;
+  }
+}
+
+TEST(HalfRecurrent, StepsOfCellsRoundOnce) {
+  using Xs = const std::vector<Tensor>&;
+  for (const DType dtype : kHalves) {
+    const auto gates = [&](std::int64_t n, std::uint64_t key) { return rounded_random({5, 3 * n}, dtype, key); };
+    const Tensor state = rounded_random({5, 3}, dtype, 3);
+    const auto lstm = [](Xs x) {
+      const LSTMState next = detail::lstm_step(x[0], x[1], x[2]);
+      return std::vector{next.h, next.c};
+    };
+    expect_one_rounding(lstm, {gates(4, 1), gates(4, 2), state}, dtype);
+    const auto gru = [](Xs x) { return std::vector{detail::gru_step(x[0], x[1], x[2])}; };
+    expect_one_rounding(gru, {gates(3, 1), gates(3, 2), state}, dtype);
+    for (const RNNNonlinearity kind : {RNNNonlinearity::tanh, RNNNonlinearity::relu}) {
+      const auto rnn = [=](Xs x) { return std::vector{detail::rnn_step(x[0], x[1], kind)}; };
+      expect_one_rounding(rnn, {gates(1, 1), gates(1, 2)}, dtype);
+    }
+  }
+}
+
+// The gates of the input are a product of their own, which has 16 bits.
+TEST(HalfRecurrent, SequencesOfAnRnnRoundTheirStatesOnce) {
+  for (const DType dtype : kHalves) {
+    RNN rnn(4, 3);
+    round_parameters(rnn, dtype);
+    rnn.to(dtype);
+    const Tensor x = to(rounded_random({6, 2, 4}, dtype, 1), dtype),
+                 start = to(rounded_random({1, 2, 3}, dtype, 2), dtype);
+    const RecurrentWeights& w = rnn.weights(0, false);
+    const Tensor gates = to(linear(x, w.weight_ih, w.bias_ih), DType::f32);
+    const auto wide = [](const Tensor& t) { return to(t, DType::f32); };
+    Tensor h = select(wide(start), 0, 0);
+    std::vector<Tensor> right;
+    for (std::int64_t t = 0; t < 6; ++t)
+      right.push_back(h = tanh(select(gates, 0, t) + linear(h, wide(w.weight_hh), wide(w.bias_hh))));
+    const RecurrentResult got = rnn(x, start);
+    EXPECT_EQ(got.output.dtype(), dtype);
+    EXPECT_EQ(got.h_n.dtype(), dtype);
+    EXPECT_EQ(values(got.output), values(to(stack(right), dtype)));
+    EXPECT_EQ(values(got.h_n), values(to(unsqueeze(h, 0), dtype)));
+  }
+}
+
+TEST(HalfLoss, OfQuantilesAndOfRowsWithWeightsRoundsOnce) {
+  using Xs = const std::vector<Tensor>&;
+  for (const DType dtype : kHalves) {
+    const Tensor x = rounded_random({7, 3}, dtype, 1), y = rounded_random({7, 3}, dtype, 2);
+    const Tensor weights = arange(7, DType::f32) + 0.5;
+    const Tensor labels = Tensor::from<std::int64_t>({0, 2, 1, 1, 0, 2, 2}, {7});
+    const QuantileLoss quantile{.quantile = 0.3};
+    expect_one_rounding([&](Xs xs) { return std::vector{quantile(xs[0], y)}; }, {x}, dtype);
+    expect_one_rounding([&](Xs xs) { return std::vector{quantile.each(xs[0], y)}; }, {x}, dtype);
+    for (const char* name : {"mse", "mae", "huber delta=0.7", "quantile quantile=0.3", "bce", "poisson_nll"}) {
+      SCOPED_TRACE(name);
+      const WeightedLoss loss = weighted_loss_by_name(name);
+      expect_one_rounding([&](Xs xs) { return std::vector{loss(xs[0], y, weights)}; }, {x}, dtype);
+    }
+    const WeightedLoss of_classes = weighted_loss_by_name("cross_entropy label_smoothing=0.1");
+    expect_one_rounding([&](Xs xs) { return std::vector{of_classes(xs[0], labels, weights)}; }, {x}, dtype);
+    expect_one_rounding([&](Xs xs) { return std::vector{weighted_mean(xs[0], weights)}; },
+                        {rounded_random({7}, dtype, 4)}, dtype);
+  }
+}
+
+TEST(HalfMixup, RoundsMixturesOnce) {
+  for (const DType dtype : kHalves) {
+    const Tensor x = rounded_random({20, 30}, dtype, 1), y = arange(20, DType::i64);
+    Mixup half(0.8), wide(0.8);
+    for (Mixup* mixup : {&half, &wide}) mixup->set_random_key(5);
+    const Mixed got = half.mix(to(x, dtype), y), right = wide.mix(x, y);
+    EXPECT_EQ(got.x.dtype(), dtype);
+    EXPECT_EQ(values(got.share), values(right.share));
+    EXPECT_EQ(values(got.x), values(to(right.x, dtype)));
+  }
+}
+
+// Inputs and weights of -1 and 1 give scores that have few bits.
+TEST(HalfAdaptiveSoftmax, RoundsOnceBehindTheScores) {
+  for (const DType dtype : kHalves) {
+    AdaptiveLogSoftmaxWithLoss wide(6, 10, {3, 5}, {.div_value = 2, .head_bias = true});
+    {
+      const NoGradGuard no_grad;
+      std::uint64_t key = 1;
+      for (const NamedTensor& p : wide.named_parameters())
+        copy_(p.tensor, sign(randn(p.tensor.shape(), {.key = key++})));
+    }
+    AdaptiveLogSoftmaxWithLoss half(6, 10, {3, 5}, {.div_value = 2, .head_bias = true});
+    half.load_state_dict(wide.state_dict());
+    half.to(dtype);
+    const Tensor x = sign(randn({8, 6}, {.key = 20})),
+                 labels = Tensor::from<std::int64_t>({0, 9, 3, 4, 7, 2, 5, 1}, {8});
+    const AdaptiveLogSoftmaxResult got = half(to(x, dtype), labels), right = wide(x, labels);
+    EXPECT_EQ(got.output.dtype(), dtype);
+    EXPECT_EQ(got.loss.dtype(), dtype);
+    EXPECT_EQ(values(got.output), values(to(right.output, dtype)));
+    EXPECT_EQ(values(got.loss), values(to(right.loss, dtype)));
+    EXPECT_EQ(values(half.log_prob(to(x, dtype))), values(to(wide.log_prob(x), dtype)));
+    const AdaptiveLogSoftmaxResult row = half(to(select(x, 0, 1), dtype), select(labels, 0, 1));
+    EXPECT_EQ(row.output.shape(), Shape());
+    EXPECT_EQ(values(row.output)[0], values(got.output)[1]);
   }
 }
 
