@@ -30,8 +30,13 @@ std::optional<GroupTime> group_time(const hopper::Results& measured, const hoppe
 
   const std::uint32_t members = std::min(experiment.run.workers, partitions);
   const double replicas = std::ceil(partitions / static_cast<double>(members));
+  const hopper::Spread spread{partitions, experiment.run.workers};
+  const bool is_synchronised = hopper::synchronises_batchnorm(experiment) && measured.statistics_rounds > 0;
+  const std::uint64_t shared = replicated->predicted_bytes(spread, measured.shared_bytes);
+  const std::uint64_t statistics =
+      is_synchronised ? replicated->predicted_statistics_bytes(spread, measured.statistics_bytes) : 0;
   GroupTime time;
-  time.bytes = replicated->predicted_bytes({partitions, experiment.run.workers}, measured.shared_bytes);
+  time.bytes = shared + statistics;
   double rounds = 0;
   const bool had_groups = measured.network.gradient > 0;  // a run of before groups sent nothing
   const double of_one = (had_groups ? measured.busiest_share : 1) * partitions;
@@ -43,8 +48,10 @@ std::optional<GroupTime> group_time(const hopper::Results& measured, const hoppe
   }
   const hopper::ReplicaOptions& options = experiment.run.replicas;
   const hopper::simulate::Sharing sharing{members, replicated->servers(members, options.servers),
-                                          replicated->exchange(options.reduce_exchange)};
-  time.exchange_seconds = hopper::simulate::exchange_seconds(*replicated, sharing, time.bytes, rounds, link);
+                                          replicated->exchange(options.reduce_exchange), is_synchronised};
+  const auto meetings = static_cast<double>(measured.statistics_rounds);
+  time.exchange_seconds = hopper::simulate::exchange_seconds(replicated->replicas(), sharing, shared, rounds, link) +
+                          hopper::simulate::statistics_seconds(members, statistics, meetings, link);
   return time;
 }
 

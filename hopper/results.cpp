@@ -227,7 +227,11 @@ Results summarize(const Ledger& ledger, const Objective& objective) {
   results.units_per_epoch = itinerary.units_per_epoch();
   results.busiest_share = busiest_share(itinerary);
   results.shared_bytes = ledger.shared_bytes();
-  results.predicted_gradient_bytes = itinerary.strategy->predicted_bytes(itinerary.spread(), results.shared_bytes);
+  results.statistics_bytes = ledger.statistics_bytes();
+  results.statistics_rounds = ledger.statistics_rounds();
+  results.predicted_gradient_bytes =
+      itinerary.strategy->predicted_bytes(itinerary.spread(), results.shared_bytes) +
+      itinerary.strategy->predicted_statistics_bytes(itinerary.spread(), results.statistics_bytes);
   results.peak_rss_bytes = ledger.peak_rss_bytes();
   results.arithmetic.assign(ledger.arithmetic().begin(), ledger.arithmetic().end());
   results.arithmetic_changes.assign(ledger.arithmetic_changes().begin(), ledger.arithmetic_changes().end());

@@ -78,7 +78,9 @@ struct Results {
   std::uint64_t hops = 0;
   NetworkBytes network{};
   std::uint64_t shared_bytes = 0;  ///< UnitMetrics::shared_bytes of all units: what one replica of each shared
-  /// Strategy::predicted_bytes: what groups of workers send by formula. `network.gradient` is what was sent.
+  std::uint64_t statistics_bytes = 0, statistics_rounds = 0;  ///< UnitMetrics, of all units
+  /// Strategy::predicted_bytes and predicted_statistics_bytes: what groups of workers send by formula.
+  /// `network.gradient` is what was sent.
   std::uint64_t predicted_gradient_bytes = 0;
   /// With an asynchronous parameter server: how many gradients had each age, in updates of the weights between the
   /// answer that brought them and the gradient's own update (ages_of). Empty otherwise.

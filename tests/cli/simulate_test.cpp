@@ -109,6 +109,40 @@ TEST_F(Simulate, SaysByFormulaHowLongGroupsWouldTake) {
               HasSubstr("by formula, each model on all 2 workers: allreduce "));
 }
 
+// 2,000 rows of each replica in batches of 32. A layer meets once forward and once backward in each step.
+TEST_F(Simulate, ChargesTheStatisticsOfSynchronisedLayers) {
+  write(folder_ / "n.toml",
+        "name = \"n\"\n[data]\nsource = \"glyphs\"\npartitions = 4\n"
+        "[model]\nlayers = [\"flatten\", \"linear 12\", \"batchnorm1d\", \"relu\", \"linear 10\"]\n"
+        "[search]\nepochs = 1\n[search.space]\nlr = [0.1, 0.01]\n"
+        "[run]\nworkers = 2\ndevice = \"cpu\"\nstrategy = \"allreduce\"\nbatchnorm = \"synchronised\"\n");
+  const Finished real = go({"run", "n.toml", "--run-dir", "n"});
+  ASSERT_EQ(real.code, 0) << real.err;
+  const nlohmann::json results = nlohmann::json::parse(read(folder_ / "n" / "results.json"));
+  const double measured = results["network"]["gradient_bytes"];
+  const auto group = [&](const std::string& workers, const std::string& network, const std::string& batchnorm) {
+    const Finished finished = go({"simulate", "n.toml", "--json", "--measured", "n", "--workers", workers, "--network",
+                                  network, "--set", "run.batchnorm=" + batchnorm});
+    EXPECT_EQ(finished.code, 0) << finished.err;
+    return nlohmann::json::parse(finished.out)[0]["group"];
+  };
+  constexpr double steps = 2 * 63, of_a_step = 8 * (4 * 12 + 1) * 4;
+  const nlohmann::json two = group("2", "8Kbit,0s", "synchronised");
+  EXPECT_EQ(two["gradient_bytes"], results["predicted"]["gradient_bytes"]);
+  EXPECT_NEAR(two["gradient_bytes"].get<double>(), measured, 0.01 * measured);
+  const nlohmann::json apart = group("2", "8Kbit,0s", "replica");
+  EXPECT_EQ(two["gradient_bytes"].get<double>() - apart["gradient_bytes"].get<double>(), steps * of_a_step);
+  EXPECT_NEAR(two["exchange_seconds"].get<double>() - apart["exchange_seconds"].get<double>(),
+              steps * of_a_step / 2 / 1000, 1e-3 * steps);
+  EXPECT_EQ(group("4", "8Kbit,0s", "synchronised")["gradient_bytes"], 3 * two["gradient_bytes"].get<double>());
+  const auto messages = [&](const std::string& batchnorm) {
+    return group("2", "8Kbit,1s", batchnorm)["exchange_seconds"].get<double>() -
+           group("2", "8Kbit,0s", batchnorm)["exchange_seconds"].get<double>();
+  };
+  EXPECT_NEAR(messages("replica"), steps, 1e-3 * steps);
+  EXPECT_NEAR(messages("synchronised"), 3 * steps, 1e-3 * steps) << "two meetings, then the gradients";
+}
+
 TEST_F(Simulate, ALatencyIsInTheTime) {
   const double fast = lines({"--network", "10Gbit,0.1ms"})[0]["seconds"];
   const double slow = lines({"--network", "10Gbit,9s"})[0]["seconds"];

@@ -69,6 +69,17 @@ TEST(GroupHopping, PredictsTheBytesOfItsGroups) {
   EXPECT_EQ(bytes(8, 1, 8), 0U);
 }
 
+// One replica tells one other member 1,000 bytes in all units.
+TEST(GroupHopping, PredictsTheBytesOfStatistics) {
+  const auto bytes = [](std::uint32_t partitions, std::uint32_t workers, std::uint32_t group) {
+    return GroupHopping(group).predicted_statistics_bytes({partitions, workers}, 1000);
+  };
+  EXPECT_EQ(bytes(8, 8, 2), 2000U) << "two replicas, to one member each";
+  EXPECT_EQ(bytes(8, 8, 4), 12000U);
+  EXPECT_EQ(bytes(8, 4, 2), 0U) << "each worker owns a block";
+  EXPECT_EQ(bytes(4, 3, 2), 1000U) << "one of two units has a group";
+}
+
 TEST(GroupHopping, RefusesFreeOrderAndGroupsOfNone) {
   EXPECT_THAT([] { GroupHopping(0); }, ThrowsMessage<ConfigError>(HasSubstr("expected at least 1, got 0")));
   EXPECT_THAT([] { GroupHopping(2).check(Order::Free, ""); },
