@@ -59,6 +59,7 @@ struct Results {
   std::uint64_t seed = 0;
   std::string strategy{};
   std::string strategy_choice{};  ///< why the run chose it, with the figures; empty if the experiment named it
+  std::uint32_t group = 1;        ///< of hopping: how many partitions train a model together
   Order order = Order::Fixed;
   std::uint32_t workers = 0, threads_per_worker = 0, partitions = 0, epochs = 0;
   std::uint32_t units_per_epoch = 1;   ///< of a model

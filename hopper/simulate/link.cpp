@@ -1,5 +1,6 @@
 #include "hopper/simulate/link.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 
@@ -48,7 +49,7 @@ Path path_of(Replicas replicas, const Sharing& sharing, double bytes) {
 double exchange_seconds(Replicas replicas, const Sharing& sharing, std::uint64_t bytes, double rounds,
                         const Link& link) {
   if (bytes == 0) return 0;
-  const Path path = path_of(replicas, sharing, static_cast<double>(bytes) / rounds);
+  const Path path = path_of(replicas, sharing, static_cast<double>(bytes) / std::max(rounds, 1.0));
   return static_cast<double>(bytes) / path.links / link.bytes_per_second +
          path.messages * link.latency_seconds * rounds;
 }

@@ -13,6 +13,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class Simulate : public ::testing::Test {
  protected:
@@ -141,6 +142,33 @@ TEST_F(Simulate, ChargesTheStatisticsOfSynchronisedLayers) {
   };
   EXPECT_NEAR(messages("replica"), steps, 1e-3 * steps);
   EXPECT_NEAR(messages("synchronised"), 3 * steps, 1e-3 * steps) << "two meetings, then the gradients";
+}
+
+// Two groups of two workers train 16 units. Each unit has a 16th of the bytes, half of them on each link.
+TEST_F(Simulate, ChargesTheExchangeInsideTheGroupsOfHopping) {
+  const Finished real = go({"run", "e.toml", "--run-dir", "g", "--set", "run.group=2", "--set", "run.workers=4"});
+  ASSERT_EQ(real.code, 0) << real.err;
+  const nlohmann::json results = nlohmann::json::parse(read(folder_ / "g" / "results.json"));
+  EXPECT_EQ(results["group"], 2);
+  const double bytes = results["predicted"]["gradient_bytes"];
+  const auto line = [&](const std::string& workers, const std::string& group) {
+    return lines({"--measured", "g", "--workers", workers, "--network", "8Kbit,0s", "--set", "run.group=" + group})[0];
+  };
+  const nlohmann::json four = line("4", "2");
+  EXPECT_EQ(four["group"]["gradient_bytes"], bytes);
+  const double seconds = four["group"]["exchange_seconds"], expected = 16 / 2 * (bytes / 16 / 2) / 1000;
+  EXPECT_GT(seconds, 0.9 * expected);
+  EXPECT_LT(seconds, 1.3 * expected);
+  EXPECT_NEAR(four["group"]["seconds"].get<double>(), four["seconds"].get<double>() + seconds, 1e-6 * seconds);
+  EXPECT_EQ(line("2", "2")["group"]["gradient_bytes"], 0) << "each worker owns a block";
+  EXPECT_EQ(line("2", "2")["group"]["exchange_seconds"], 0);
+  EXPECT_FALSE(line("4", "3").contains("group")) << "it had other groups";
+  const auto text = [&](const std::string& group) {
+    return go({"simulate", "e.toml", "--measured", "g", "--workers", "4", "--set", "run.group=" + group}).out;
+  };
+  EXPECT_THAT(text("2"), AllOf(HasSubstr("by formula, each model on blocks of 2 partitions of 4 workers: hopping "),
+                               HasSubstr("measured with 4 workers: ")));
+  EXPECT_THAT(text("3"), Not(HasSubstr("measured with"))) << "as many units, but of other groups";
 }
 
 TEST_F(Simulate, ALatencyIsInTheTime) {

@@ -138,15 +138,20 @@ TEST_F(GroupHoppingRun, OfOneBlockIsAllreduceAndOfOnePartitionIsHopping) {
     e.run.strategy = strategy;
     return hashes(run(e).results);
   };
-  EXPECT_EQ(hashes(run(experiment(2, 4)).results), by_name("allreduce"));
+  const Results together = run(experiment(2, 4)).results;
+  EXPECT_EQ(hashes(together), by_name("allreduce"));
+  EXPECT_EQ(together.group, 4U);
   EXPECT_EQ(hashes(run(experiment(2, 9)).results), by_name("allreduce"));
-  EXPECT_EQ(hashes(run(experiment(2, 1)).results), by_name("hopping"));
+  const Results apart = run(experiment(2, 1)).results;
+  EXPECT_EQ(hashes(apart), by_name("hopping"));
+  EXPECT_EQ(apart.group, 1U);
   EXPECT_NE(by_name("allreduce"), by_name("hopping"));
 }
 
 TEST_F(GroupHoppingRun, ReplaysOnOneMachine) {
   const auto directory = *folder_ / "replayed";
   run(experiment(4, 2), {.run_directory = directory});
+  EXPECT_EQ(inspect(directory).group, 2U);
   for (const Replayed& model : replay(directory)) {
     EXPECT_TRUE(model.matches);
     EXPECT_EQ(model.identical, 2 * kEpochs);
