@@ -27,6 +27,16 @@ double replicas_of_unit(const hopper::Strategy& strategy, const hopper::Spread& 
   return static_cast<double>(strategy.passes(spread, PartitionId(0)).size());
 }
 
+// Of the units of an epoch. All have as many steps.
+double share_with_several_replicas(const hopper::Strategy& strategy, const hopper::Spread& spread) {
+  const std::uint32_t units = strategy.units_per_epoch(spread);
+  double several = 0;
+  for (std::uint32_t place = 0; place < units; ++place) {
+    several += strategy.passes(spread, strategy.begin(spread, ModelId(0), place)).size() > 1 ? 1 : 0;
+  }
+  return several / units;
+}
+
 // Of all units of the epochs that were measured.
 double rounds_of_run(const hopper::Results& measured, const hopper::ReplicaOptions& options,
                      const hopper::Strategy& strategy, const hopper::Spread& spread) {
@@ -102,9 +112,10 @@ std::optional<BlockExchange> block_exchange(const hopper::Results& measured, con
 
   const bool synchronises = is_synchronised(measured, experiment);
   const Bytes bytes = bytes_of(measured, *strategy, spread, synchronises);
-  const double shared = static_cast<double>(measured.shared_bytes) / rounds;  // in a step, by each replica
-  const double told = synchronises ? static_cast<double>(measured.statistics_bytes) / rounds : 0;
-  const double meetings = synchronises ? static_cast<double>(measured.statistics_rounds) / rounds : 0;
+  const double shared = static_cast<double>(measured.shared_bytes) / rounds;       // in a step, by each replica
+  const double meeting = rounds * share_with_several_replicas(*strategy, spread);  // the steps with statistics
+  const double told = synchronises ? static_cast<double>(measured.statistics_bytes) / meeting : 0;
+  const double meetings = synchronises ? static_cast<double>(measured.statistics_rounds) / meeting : 0;
   std::uint64_t rows = 0;  // of the data set: an epoch may have ended before its last row
   for (const hopper::ModelResult& model : measured.models) {
     for (const hopper::EpochMetrics& epoch : model.curve) rows = std::max(rows, epoch.rows);

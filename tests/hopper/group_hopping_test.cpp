@@ -78,6 +78,7 @@ TEST(GroupHopping, PredictsTheBytesOfStatistics) {
   EXPECT_EQ(bytes(8, 8, 4), 12000U);
   EXPECT_EQ(bytes(8, 4, 2), 0U) << "each worker owns a block";
   EXPECT_EQ(bytes(4, 3, 2), 1000U) << "one of two units has a group";
+  EXPECT_EQ(bytes(5, 5, 2), 2000U) << "the replica of the last unit tells nothing";
 }
 
 TEST(GroupHopping, RefusesFreeOrderAndGroupsOfNone) {
