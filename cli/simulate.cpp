@@ -23,6 +23,7 @@
 #include "hopper/detail/auto_strategy.h"
 #include "hopper/run.h"
 #include "hopper/simulate/run.h"
+#include "hopper/strategy/group_hopping.h"
 #include "hopper/strategy/strategies.h"
 
 namespace hop::cli {
@@ -117,7 +118,8 @@ class Measured {
 struct Line {
   std::string strategy, policy;
   std::uint32_t workers = 0, partitions = 0;
-  simulate::RunReport report;
+  std::uint32_t block = 1;  // partitions that train a model together, of hopping
+  simulate::RunReport report{};
   bool has_replicas = false;
   std::optional<GroupTime> group{};  // of a strategy with replicas that was measured
 };
@@ -145,6 +147,19 @@ void refuse_auto(const hopper::Experiment& experiment) {
       names + ": of these lines, `auto` takes the first that is not more than 5 % slower than the fastest");
 }
 
+// With the exchange between replicas, where sizes were measured. Of hopping in groups the run is simulated again,
+// because several groups train at the same time.
+std::optional<GroupTime> time_with_exchange(const hopper::Experiment& experiment, simulate::RunOptions options,
+                                            const Line& line, const simulate::Link& link, const Measured& measured) {
+  const auto exchange = block_exchange(measured.results(), experiment, line.partitions, link);
+  if (!exchange) return group_time(measured.results(), experiment, line.partitions, link);
+  options.exchange_seconds = [&](ModelId, const hopper::Config& config, PartitionId first) {
+    return exchange->seconds(config, first);
+  };
+  const double without = line.report.makespan_seconds, with = simulate::run(experiment, options).makespan_seconds;
+  return GroupTime{without, std::max(0.0, with - without), exchange->bytes};
+}
+
 Line simulate_once(hopper::Experiment experiment, const SimulateArguments& arguments, const Measured* measured) {
   refuse_auto(experiment);
   const std::uint32_t given = measured != nullptr ? measured->results().partitions : 4;
@@ -164,10 +179,12 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
     };
   }
   options.transfer_seconds = transfer_seconds_of(arguments, measured);
-  Line line{experiment.run.strategy.name(), experiment.run.policy.name(), experiment.run.workers, partitions, {}};
-  line.has_replicas = hopper::replicas_of(experiment) != hopper::Replicas::None;
+  const auto strategy = hopper::strategy_of(experiment);
+  Line line{experiment.run.strategy.name(), experiment.run.policy.name(), experiment.run.workers, partitions,
+            hopper::group_of(*strategy)};
+  line.has_replicas = strategy->replicas() != hopper::Replicas::None;
   line.report = simulate::run(experiment, options);
-  if (measured != nullptr) line.group = group_time(measured->results(), experiment, partitions, link_of(arguments));
+  if (measured != nullptr) line.group = time_with_exchange(experiment, options, line, link_of(arguments), *measured);
   return line;
 }
 
@@ -232,17 +249,21 @@ void print_groups(const std::vector<Line>& lines) {
   std::puts("strategies with replicas: groups of workers share out the replicas of a model, and nothing is exchanged");
   for (const Line& line : lines) {
     if (!line.group) continue;
-    std::printf("by formula, each model on all %u workers: %s %.4g seconds, %.4g of them for %.4g MB between workers\n",
-                line.workers, line.strategy.c_str(), line.group->seconds(), line.group->exchange_seconds,
+    const std::string who = line.block == 1 ? "each model on all " + std::to_string(line.workers) + " workers"
+                                            : "each model on blocks of " + std::to_string(line.block) +
+                                                  " partitions of " + std::to_string(line.workers) + " workers";
+    std::printf("by formula, %s: %s %.4g seconds, %.4g of them for %.4g MB between workers\n", who.c_str(),
+                line.strategy.c_str(), line.group->seconds(), line.group->exchange_seconds,
                 1e-6 * static_cast<double>(line.group->bytes));
   }
 }
 
-// Holds the prediction against the run itself, where a line is of the same work, workers, partitions and strategy.
+// Holds the prediction against the run itself, where a line is of the same work, workers, partitions, strategy and
+// group.
 void print_error(const std::vector<Line>& lines, const Measured& measured) {
   const hopper::Results& real = measured.results();
   for (const Line& line : lines) {
-    const bool is_same = line.workers == real.workers && line.partitions == real.partitions;
+    const bool is_same = line.workers == real.workers && line.partitions == real.partitions && line.block == real.group;
     if (!is_same || line.strategy != real.strategy || line.report.units != measured.units()) continue;
     if (measured.wall_seconds() <= 0) return;
     const double predicted = line.report.makespan_seconds;

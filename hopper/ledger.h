@@ -141,6 +141,9 @@ class Ledger {
   std::uint64_t received_bytes() const { return received_bytes_; }  ///< of all units: the traffic of hops
   std::uint64_t shared_bytes() const { return shared_bytes_; }      ///< UnitMetrics::shared_bytes of all units
   std::uint64_t exchange_bytes() const { return exchange_bytes_; }  ///< UnitMetrics::exchange_bytes of all units
+  /// UnitMetrics::statistics_bytes and statistics_rounds of all units.
+  std::uint64_t statistics_bytes() const { return statistics_bytes_; }
+  std::uint64_t statistics_rounds() const { return statistics_rounds_; }
   std::uint64_t peak_rss_bytes() const { return peak_rss_bytes_; }  ///< the largest value that a worker reported
   /// UnitMetrics::gap_seconds and idle_seconds of each unit, in the order of the commits.
   std::span<const double> gaps() const { return gaps_; }
@@ -207,6 +210,7 @@ class Ledger {
   std::uint64_t received_bytes_ = 0;
   std::uint64_t shared_bytes_ = 0;
   std::uint64_t exchange_bytes_ = 0;
+  std::uint64_t statistics_bytes_ = 0, statistics_rounds_ = 0;
   std::uint64_t peak_rss_bytes_ = 0;
   std::vector<double> gaps_, idle_;
   std::vector<std::string> arithmetic_;

@@ -35,6 +35,12 @@ struct UnitMetrics {
   std::optional<std::uint64_t> exchange_bytes{};
   /// With Replicas::PushGradients: the replicas in the order in which their gradients were applied (encode_arrivals).
   std::vector<std::uint8_t> arrivals{};
+  /// With synchronised BatchNorm layers: the bytes that one replica tells each other member in the middle of steps,
+  /// over all steps, and how often the replicas meet for them. In a step, a layer of C channels has 8 (2 C + 1) bytes
+  /// and a meeting forward; if its input needs a gradient, also 16 C bytes and a meeting backward. None without such
+  /// layers.
+  std::optional<std::uint64_t> statistics_bytes{};
+  std::optional<std::uint64_t> statistics_rounds{};
   bool operator==(const UnitMetrics&) const = default;
 
   static void describe(auto& m, auto&& field) {
@@ -53,6 +59,8 @@ struct UnitMetrics {
     field("shared_bytes", m.shared_bytes);
     field("exchange_bytes", m.exchange_bytes);
     field("arrivals", m.arrivals);
+    field("statistics_bytes", m.statistics_bytes);
+    field("statistics_rounds", m.statistics_rounds);
   }
 };
 

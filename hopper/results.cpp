@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "hopper/strategy/group_hopping.h"
 
 namespace hop::hopper {
 namespace {
@@ -216,6 +217,7 @@ double busiest_share(const Itinerary& itinerary) {
 
 Results summarize(const Ledger& ledger, const Objective& objective) {
   Results results;
+  results.group = group_of(*ledger.itinerary().strategy);
   results.order = ledger.itinerary().order;
   results.workers = ledger.itinerary().workers;
   results.partitions = ledger.itinerary().partitions;
@@ -227,7 +229,11 @@ Results summarize(const Ledger& ledger, const Objective& objective) {
   results.units_per_epoch = itinerary.units_per_epoch();
   results.busiest_share = busiest_share(itinerary);
   results.shared_bytes = ledger.shared_bytes();
-  results.predicted_gradient_bytes = itinerary.strategy->predicted_bytes(itinerary.spread(), results.shared_bytes);
+  results.statistics_bytes = ledger.statistics_bytes();
+  results.statistics_rounds = ledger.statistics_rounds();
+  results.predicted_gradient_bytes =
+      itinerary.strategy->predicted_bytes(itinerary.spread(), results.shared_bytes) +
+      itinerary.strategy->predicted_statistics_bytes(itinerary.spread(), results.statistics_bytes);
   results.peak_rss_bytes = ledger.peak_rss_bytes();
   results.arithmetic.assign(ledger.arithmetic().begin(), ledger.arithmetic().end());
   results.arithmetic_changes.assign(ledger.arithmetic_changes().begin(), ledger.arithmetic_changes().end());
@@ -271,6 +277,7 @@ std::string to_json(const Results& r) {
                {"idle_ms", json_of(r.idle)},
                {"models", models},
                {"best", r.best ? Json(r.best->value) : Json(nullptr)}};
+  if (r.group != 1) json["group"] = r.group;
   if (!r.ages.empty())
     json["ages"] = std::vector<std::pair<std::uint64_t, std::uint64_t>>(r.ages.begin(), r.ages.end());
   if (!r.strategy_choice.empty()) json["strategy_choice"] = r.strategy_choice;

@@ -59,6 +59,7 @@ struct Results {
   std::uint64_t seed = 0;
   std::string strategy{};
   std::string strategy_choice{};  ///< why the run chose it, with the figures; empty if the experiment named it
+  std::uint32_t group = 1;        ///< of hopping: how many partitions train a model together
   Order order = Order::Fixed;
   std::uint32_t workers = 0, threads_per_worker = 0, partitions = 0, epochs = 0;
   std::uint32_t units_per_epoch = 1;   ///< of a model
@@ -78,7 +79,9 @@ struct Results {
   std::uint64_t hops = 0;
   NetworkBytes network{};
   std::uint64_t shared_bytes = 0;  ///< UnitMetrics::shared_bytes of all units: what one replica of each shared
-  /// Strategy::predicted_bytes: what groups of workers send by formula. `network.gradient` is what was sent.
+  std::uint64_t statistics_bytes = 0, statistics_rounds = 0;  ///< UnitMetrics, of all units
+  /// Strategy::predicted_bytes and predicted_statistics_bytes: what groups of workers send by formula.
+  /// `network.gradient` is what was sent.
   std::uint64_t predicted_gradient_bytes = 0;
   /// With an asynchronous parameter server: how many gradients had each age, in updates of the weights between the
   /// answer that brought them and the gradient's own update (ages_of). Empty otherwise.

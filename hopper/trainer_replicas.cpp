@@ -19,8 +19,6 @@
 namespace hop::hopper {
 namespace {
 
-constexpr std::uint64_t kFitsIntoAConnection = std::uint64_t{1} << 16;  // bytes that a receiver's system takes for it
-
 // An integer of 64 bits, which no floating scalar could carry.
 void write_word(const Tensor& to, std::uint64_t value) {
   const Tensor word = Tensor::empty({}, DType::i64);
@@ -265,6 +263,9 @@ void Trainer::Replicated::share_gradients(UnitMetrics& metrics) {
   }
   metrics.rows = static_cast<std::uint64_t>(rows_.of_all(0, steps));
   metrics.shared_bytes = gradients_->bytes() * static_cast<std::uint64_t>(steps);
+  if (!lockstep_) return;
+  metrics.statistics_bytes = told_.bytes * static_cast<std::uint64_t>(steps);
+  metrics.statistics_rounds = told_.rounds * static_cast<std::uint64_t>(steps);
 }
 
 // Until the first update of late gradients the optimizer counts no step, and its count is a part of every random
@@ -320,10 +321,16 @@ void Trainer::Replicated::compute_together(std::int64_t step, const std::vector<
     kernels::fill_(lanes_[r].share, *shares[r]);
     if (lanes_[r].own != nullptr) lanes_[r].own->take_buffers();
   }
+  if (!with_rows.empty()) told_ = {};
   StepTalk talk(group_, shares);
   const int threads = kernels::compute_threads();
   lockstep_->run(
-      with_rows, [&](const Lockstep::Numbers& own) { return talk.swap(own); },
+      with_rows,
+      [&](const Lockstep::Numbers& own) {
+        told_.bytes += own.front().size() * sizeof(double);
+        ++told_.rounds;
+        return talk.swap(own);
+      },
       [&](std::size_t i) {
         const kernels::PrecisionScope precision(kernels::precision_of(t_.experiment_.run.precision));
         kernels::set_compute_threads(threads);

@@ -41,7 +41,8 @@ class Trainer::Replicated {
 
   /// Begins the passes of an epoch.
   void start(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch);
-  /// Trains the epoch and sets `rows`, `weight`, `train_loss`, `shared_bytes` and `arrivals`.
+  /// Trains the epoch and sets `rows`, `weight`, `train_loss`, `shared_bytes`, `arrivals`, `statistics_bytes` and
+  /// `statistics_rounds`.
   void train(UnitMetrics& metrics, std::stop_token stop, std::atomic<std::uint64_t>* rows_done);
 
  private:
@@ -93,6 +94,10 @@ class Trainer::Replicated {
   std::vector<std::size_t> own_;                         // the replicas of this member; empty without such layers
   std::vector<std::unique_ptr<ReplicaModule>> modules_;  // of each of them but the first
   std::optional<Lockstep> lockstep_;
+  struct Told {
+    std::uint64_t bytes = 0, rounds = 0;
+  };
+  Told told_;  // by each replica to each other member, in the last step in which an own replica had rows
 
   // ShareWeights
   std::optional<ReplicaMean> weights_, weights_and_slots_;

@@ -8,10 +8,7 @@
 #include <vector>
 
 #include "hopper/detail/bucketed_mean.h"
-#include "hopper/strategy/group_mean.h"
 #include "hopper/strategy/group_wire.h"
-#include "hopper/strategy/member_mean.h"
-#include "hopper/strategy/tree_mean.h"
 #include "tensor/tensor.h"
 
 namespace hop::hopper {
@@ -31,6 +28,21 @@ class Snapshot {
   std::vector<Tensor> values_;  // empty before the first take()
 };
 
+/// Who computes a mean, and in which order: replica_mean.cpp has the four ways. The calls are those of ReplicaMean.
+class MeanWay {
+ public:
+  virtual ~MeanWay() = default;
+  virtual void begin(const std::vector<std::optional<double>>& shares) = 0;
+  virtual void expect() {}
+  virtual bool takes_gradients() const { return false; }
+  virtual void on_gradient(const void* /*leaf*/, bool /*is_lost*/) {}
+  virtual std::uint64_t early() const { return 0; }
+  virtual void add(double share) = 0;
+  virtual void skip() = 0;
+  virtual bool finish(bool is_lost) = 0;
+  virtual void leave() {}
+};
+
 /// A TreeMean, if one worker has all replicas, or a GroupMean or a BucketedMean with its bits, or a MemberMean, which
 /// has bits of its own. Beside the mean, `firsts` become those of the first replica that has rows.
 class ReplicaMean {
@@ -42,34 +54,32 @@ class ReplicaMean {
   /// without a wire, this worker goes on alone and adds in the order of the members. If the only value is a large block
   /// of gradients on the CPU, `places` lets the members exchange it while backward goes on.
   void join(const Group& group, const std::vector<GradientPlace>& places = {});
-  /// The group is over, or broke off: nothing uses its wire from now on.
-  void leave() { buckets_.reset(); }
+  /// The group is over, or broke off: nothing uses its wire from now on. join() comes before the next begin().
+  void leave() { way_->leave(); }
   /// As GroupMean::begin.
   void begin(const std::vector<std::optional<double>>& shares);
   /// As GroupMean::expect.
-  void expect();
+  void expect() { way_->expect(); }
   /// Whether on_gradient() is wanted of the next own replica.
-  bool takes_gradients() const { return buckets_ && buckets_->is_at_last(); }
+  bool takes_gradients() const { return way_->takes_gradients(); }
   /// As BucketedMean::on_gradient.
-  void on_gradient(const void* leaf, bool is_lost) { buckets_->on_gradient(leaf, is_lost); }
+  void on_gradient(const void* leaf, bool is_lost) { way_->on_gradient(leaf, is_lost); }
   /// As BucketedMean::early.
-  std::uint64_t early() const { return buckets_ ? buckets_->early() : 0; }
+  std::uint64_t early() const { return way_->early(); }
   /// The values are those of the next own replica, which counts `share`.
   void add(double share);
   /// The next own replica has no rows.
-  void skip();
+  void skip() { way_->skip(); }
   /// Leaves the mean in the values. Returns whether a member has lost its loss. Throws as GroupWire::swap.
   bool finish(bool is_lost);
   /// As GroupMean::bytes.
-  std::uint64_t bytes() const { return alone_.bytes(); }
+  std::uint64_t bytes() const { return bytes_; }
 
  private:
   const std::vector<Tensor> values_;
   const DType sums_;
-  TreeMean alone_;
-  std::optional<GroupMean> together_;
-  std::optional<BucketedMean> buckets_;     // instead of together_
-  std::unique_ptr<MemberMean> by_members_;  // instead of both
+  std::uint64_t bytes_ = 0;
+  std::unique_ptr<MeanWay> way_;
   Snapshot first_;
   bool has_first_ = false;
 };

@@ -11,6 +11,10 @@
 
 namespace hop::hopper {
 
+/// Bytes that a receiver's system takes for it while it computes. Members with more gradients than this, which met in
+/// the middle of the step, tell each other first that they have come to its end.
+inline constexpr std::uint64_t kFitsIntoAConnection = std::uint64_t{1} << 16;
+
 /// Numbers of the replicas of one step, as often as those that have rows meet:
 ///
 ///   StepTalk talk(group, shares);

@@ -129,7 +129,7 @@ JobReport by_formula(const Job& job, const JobSystem& system, const DataParallel
     const std::uint32_t servers = system.has_server_apart ? 1 : job.servers;
     const double compute = models.epoch_seconds * share;
     const Sharing sharing{members, strategy.servers(members, servers), system.exchange};
-    const double all = exchange_seconds(strategy, sharing, bytes, rounds, job.network);
+    const double all = exchange_seconds(strategy.replicas(), sharing, bytes, rounds, job.network);
     const double exchange = std::max(0.0, (system.sends_while_it_gets ? all / 2 : all) - job.overlap * compute);
     const double epochs = static_cast<double>(models.count) * job.epochs;
     answer.seconds += epochs * (compute + exchange);

@@ -4,10 +4,7 @@
 #include <cstdint>
 
 #include "hopper/strategy/group_wire.h"
-
-namespace hop::hopper {
-class DataParallel;
-}
+#include "hopper/strategy/strategy.h"
 
 namespace hop::hopper::simulate {
 
@@ -22,6 +19,7 @@ struct Sharing {
   std::uint32_t members = 1;
   std::uint32_t servers = 1;                         ///< DataParallel::servers
   ReduceExchange exchange = ReduceExchange::Direct;  ///< DataParallel::exchange
+  bool is_synchronised = false;                      ///< with synchronised BatchNorm layers
 };
 
 /// The seconds of `rounds` exchanges of `bytes` in all between W members. Each takes the latency of its messages one
@@ -29,12 +27,18 @@ struct Sharing {
 /// byte is sent.
 ///
 /// Messages. Direct: 2 for each bucket of gradients (bucket_count()), 1 if there are two members and both add up; 3
-/// where weights are averaged. Ring: 2 (W - 1). HalvingDoubling: 2 log2 P, and 2 more if W is not P, the largest power
-/// of two up to W. Busiest link. Direct: that of a server; all servers' links carry equally much at the same time,
-/// first in, then out. Ring, and HalvingDoubling with W = P: that of any member. HalvingDoubling with other W: that of
-/// a member into which another one is folded. It also carries all values before the halving, and once more after the
-/// doubling.
-double exchange_seconds(const DataParallel& strategy, const Sharing& sharing, std::uint64_t bytes, double rounds,
+/// where weights are averaged. Gradients of synchronised layers have no buckets, and one message before, if they are
+/// more than kFitsIntoAConnection. Ring: 2 (W - 1). HalvingDoubling: 2 log2 P, and 2 more if W is not P, the largest
+/// power of two up to W. Busiest link. Direct: that of a server; all servers' links carry equally much at the same
+/// time, first in, then out. Ring, and HalvingDoubling with W = P: that of any member. HalvingDoubling with other W:
+/// that of a member into which another one is folded. It also carries all values before the halving, and once more
+/// after the doubling.
+double exchange_seconds(Replicas replicas, const Sharing& sharing, std::uint64_t bytes, double rounds,
                         const Link& link);
+
+/// The seconds of `rounds` meetings, in which W members tell each other the statistics of synchronised BatchNorm
+/// layers: `bytes` of all meetings in all, of which the links of all members carry equally many at the same time, and a
+/// latency for each meeting. 0 where no byte is sent.
+double statistics_seconds(std::uint32_t members, std::uint64_t bytes, double rounds, const Link& link);
 
 }  // namespace hop::hopper::simulate

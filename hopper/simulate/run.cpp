@@ -184,7 +184,8 @@ class Cluster final : private World {
   void gather(WorkerId worker, const Lease& lease) override { gatherings_.gather(worker, lease); }
   void scatter(Attempt attempt) override { gatherings_.scatter(attempt); }
   Time unit_time(WorkerId worker, const Lease& lease) override {
-    return to_time(seconds_[worker.index()] = seconds_of(worker, lease));
+    seconds_[worker.index()] = seconds_of(worker, lease);
+    return to_time(seconds_[worker.index()] + exchange_seconds_of(lease));
   }
 
   double state_bytes(ModelId model) const {
@@ -203,6 +204,13 @@ class Cluster final : private World {
     return passes * seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
   }
 
+  double exchange_seconds_of(const Lease& lease) const {
+    if (!lease.has_group() || !options_.exchange_seconds) return 0;
+    const ModelId model = lease.identity();
+    const Config& config = coordinator_.ledger().model(model).config;
+    return check_seconds("exchange_seconds", options_.exchange_seconds(model, config, lease.partition));
+  }
+
   std::pair<UnitMetrics, Digest> train(WorkerId worker, const Lease& lease, const Digest&) override {
     if (queue_.now() > kLongestRun)
       throw ConfigError("[simulate] expected a run of at most 100 years, got a longer one");
@@ -214,7 +222,8 @@ class Cluster final : private World {
       trained_seconds_ += of_member;
       seconds = std::max(seconds, of_member);
     }
-    return {metrics_of(lease, seconds), Digest{lease.identity().value, number_of(lease.unit)}};
+    return {metrics_of(lease, seconds + exchange_seconds_of(lease)),
+            Digest{lease.identity().value, number_of(lease.unit)}};
   }
 
   UnitMetrics metrics_of(const Lease& lease, double seconds) const {

@@ -13,6 +13,9 @@ struct RunOptions {
   /// How long a model passes over one partition, in seconds, from 0 to a year. A unit takes as long as its passes
   /// together. Default: 1 for all.
   std::function<double(ModelId model, const Config& config)> pass_seconds{};
+  /// How long the members of the group of a unit that begins with `first` exchange, in seconds, beside their passes,
+  /// from 0 to a year. Default: 0 for all.
+  std::function<double(ModelId model, const Config& config, PartitionId first)> exchange_seconds{};
   double jitter = 0.05;            ///< each unit takes 1 - jitter .. 1 + jitter times as long: a function of the seed
   double transfer_seconds = 0.05;  ///< of one state between two workers, beside the time of its bytes
   double sync_seconds = 0.002;     ///< of one sync of the journal
@@ -29,7 +32,7 @@ struct RunReport {
   std::uint64_t units = 0;      ///< trained
   std::uint64_t hops = 0;       ///< moves of models between workers
   double hop_bytes = 0;         ///< of all hops, by RunOptions::state_bytes
-  double utilisation = 0;       ///< share of the makespan that workers spent training
+  double utilisation = 0;       ///< share of the makespan that workers spent training, without exchanges
   std::uint64_t decisions = 0;  ///< leases granted
   /// Real time of all that the coordinator did, except when workers joined, by decisions.
   double microseconds_per_decision = 0;

@@ -53,4 +53,9 @@ std::uint64_t GroupHopping::predicted_bytes(const Spread& spread, std::uint64_t 
   return 2 * shared * receivers / units;
 }
 
+std::uint32_t group_of(const Strategy& strategy) {
+  const auto* groups = dynamic_cast<const GroupHopping*>(&strategy);
+  return groups == nullptr ? 1 : groups->group();
+}
+
 }  // namespace hop::hopper

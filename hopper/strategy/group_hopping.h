@@ -16,6 +16,7 @@ class GroupHopping final : public Strategy {
   /// Throws ConfigError for 0.
   explicit GroupHopping(std::uint32_t group);
 
+  std::uint32_t group() const { return group_; }
   std::uint32_t units_per_epoch(const Spread& spread) const override { return blocks(spread).partitions; }
   PartitionId begin(const Spread& spread, ModelId model, std::uint32_t place) const override;
   std::vector<PartitionId> passes(const Spread& spread, PartitionId first) const override;
@@ -38,5 +39,8 @@ class GroupHopping final : public Strategy {
 
   std::uint32_t group_;
 };
+
+/// The partitions that train a model together by hopping in groups; 1 for other strategies.
+std::uint32_t group_of(const Strategy& strategy);
 
 }  // namespace hop::hopper

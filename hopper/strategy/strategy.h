@@ -77,6 +77,11 @@ class Strategy {
   /// own partitions: a prediction by formula. `shared`: what one replica shares with the others (its gradients, or its
   /// weights), over all steps.
   virtual std::uint64_t predicted_bytes(const Spread& /*spread*/, std::uint64_t /*shared*/) const { return 0; }
+  /// The same of the statistics of synchronised BatchNorm layers: r (w - 1) times `told` for a unit with r replicas and
+  /// w members, as the mean over the units of an epoch with several replicas. `told`: what one replica tells one other
+  /// member, over all steps (UnitMetrics::statistics_bytes). A replica without rows in a step says nothing; the formula
+  /// counts it.
+  std::uint64_t predicted_statistics_bytes(const Spread& spread, std::uint64_t told) const;
 };
 
 }  // namespace hop::hopper

@@ -13,6 +13,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class Simulate : public ::testing::Test {
  protected:
@@ -107,6 +108,67 @@ TEST_F(Simulate, SaysByFormulaHowLongGroupsWouldTake) {
   EXPECT_FALSE(line("allreduce", "8", "8Kbit,0s").contains("group")) << "it had other partitions";
   EXPECT_THAT(go({"simulate", "e.toml", "--measured", "all", "--set", "run.strategy=allreduce"}).out,
               HasSubstr("by formula, each model on all 2 workers: allreduce "));
+}
+
+// 2,000 rows of each replica in batches of 32. A layer meets once forward and once backward in each step.
+TEST_F(Simulate, ChargesTheStatisticsOfSynchronisedLayers) {
+  write(folder_ / "n.toml",
+        "name = \"n\"\n[data]\nsource = \"glyphs\"\npartitions = 4\n"
+        "[model]\nlayers = [\"flatten\", \"linear 12\", \"batchnorm1d\", \"relu\", \"linear 10\"]\n"
+        "[search]\nepochs = 1\n[search.space]\nlr = [0.1, 0.01]\n"
+        "[run]\nworkers = 2\ndevice = \"cpu\"\nstrategy = \"allreduce\"\nbatchnorm = \"synchronised\"\n");
+  const Finished real = go({"run", "n.toml", "--run-dir", "n"});
+  ASSERT_EQ(real.code, 0) << real.err;
+  const nlohmann::json results = nlohmann::json::parse(read(folder_ / "n" / "results.json"));
+  const double measured = results["network"]["gradient_bytes"];
+  const auto group = [&](const std::string& workers, const std::string& network, const std::string& batchnorm) {
+    const Finished finished = go({"simulate", "n.toml", "--json", "--measured", "n", "--workers", workers, "--network",
+                                  network, "--set", "run.batchnorm=" + batchnorm});
+    EXPECT_EQ(finished.code, 0) << finished.err;
+    return nlohmann::json::parse(finished.out)[0]["group"];
+  };
+  constexpr double steps = 2 * 63, of_a_step = 8 * (4 * 12 + 1) * 4;
+  const nlohmann::json two = group("2", "8Kbit,0s", "synchronised");
+  EXPECT_EQ(two["gradient_bytes"], results["predicted"]["gradient_bytes"]);
+  EXPECT_NEAR(two["gradient_bytes"].get<double>(), measured, 0.01 * measured);
+  const nlohmann::json apart = group("2", "8Kbit,0s", "replica");
+  EXPECT_EQ(two["gradient_bytes"].get<double>() - apart["gradient_bytes"].get<double>(), steps * of_a_step);
+  EXPECT_NEAR(two["exchange_seconds"].get<double>() - apart["exchange_seconds"].get<double>(),
+              steps * of_a_step / 2 / 1000, 1e-3 * steps);
+  EXPECT_EQ(group("4", "8Kbit,0s", "synchronised")["gradient_bytes"], 3 * two["gradient_bytes"].get<double>());
+  const auto messages = [&](const std::string& batchnorm) {
+    return group("2", "8Kbit,1s", batchnorm)["exchange_seconds"].get<double>() -
+           group("2", "8Kbit,0s", batchnorm)["exchange_seconds"].get<double>();
+  };
+  EXPECT_NEAR(messages("replica"), steps, 1e-3 * steps);
+  EXPECT_NEAR(messages("synchronised"), 3 * steps, 1e-3 * steps) << "two meetings, then the gradients";
+}
+
+// Two groups of two workers train 16 units. Each unit has a 16th of the bytes, half of them on each link.
+TEST_F(Simulate, ChargesTheExchangeInsideTheGroupsOfHopping) {
+  const Finished real = go({"run", "e.toml", "--run-dir", "g", "--set", "run.group=2", "--set", "run.workers=4"});
+  ASSERT_EQ(real.code, 0) << real.err;
+  const nlohmann::json results = nlohmann::json::parse(read(folder_ / "g" / "results.json"));
+  EXPECT_EQ(results["group"], 2);
+  const double bytes = results["predicted"]["gradient_bytes"];
+  const auto line = [&](const std::string& workers, const std::string& group) {
+    return lines({"--measured", "g", "--workers", workers, "--network", "8Kbit,0s", "--set", "run.group=" + group})[0];
+  };
+  const nlohmann::json four = line("4", "2");
+  EXPECT_EQ(four["group"]["gradient_bytes"], bytes);
+  const double seconds = four["group"]["exchange_seconds"], expected = 16 / 2 * (bytes / 16 / 2) / 1000;
+  EXPECT_GT(seconds, 0.9 * expected);
+  EXPECT_LT(seconds, 1.3 * expected);
+  EXPECT_NEAR(four["group"]["seconds"].get<double>(), four["seconds"].get<double>() + seconds, 1e-6 * seconds);
+  EXPECT_EQ(line("2", "2")["group"]["gradient_bytes"], 0) << "each worker owns a block";
+  EXPECT_EQ(line("2", "2")["group"]["exchange_seconds"], 0);
+  EXPECT_FALSE(line("4", "3").contains("group")) << "it had other groups";
+  const auto text = [&](const std::string& group) {
+    return go({"simulate", "e.toml", "--measured", "g", "--workers", "4", "--set", "run.group=" + group}).out;
+  };
+  EXPECT_THAT(text("2"), AllOf(HasSubstr("by formula, each model on blocks of 2 partitions of 4 workers: hopping "),
+                               HasSubstr("measured with 4 workers: ")));
+  EXPECT_THAT(text("3"), Not(HasSubstr("measured with"))) << "as many units, but of other groups";
 }
 
 TEST_F(Simulate, ALatencyIsInTheTime) {

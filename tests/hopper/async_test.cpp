@@ -9,6 +9,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -25,30 +26,11 @@ using testing::ThrowsMessage;
 const std::vector<std::optional<std::uint32_t>> kBounds = {std::nullopt, 0U, 1U};
 
 TEST_F(AsyncTrainer, OneReplicaIsPlainTrainingBitForBit) {
-  const data::Dataset data = dataset(1);
-  for (const bool capture : {true, false}) {
-    for (const char* optimizer : {"sgd", "adam"}) {
-      Experiment plain = experiment("hopping");
-      plain.run.capture = capture;
-      Trainer expected(plain, ModelId(0), config(48, optimizer), data);
-      expected.initialize();
-      const std::vector<UnitMetrics> losses = {train(expected, data, 0), train(expected, data, 1)};
-      for (const auto& bound : kBounds) {
-        SCOPED_TRACE(std::string(optimizer) + (capture ? " captured" : " eager"));
-        Experiment e = async(bound);
-        e.run.capture = capture;
-        Trainer trainer(e, ModelId(0), config(48, optimizer), data);
-        trainer.initialize();
-        for (std::uint32_t epoch = 0; epoch < 2; ++epoch) {
-          const UnitMetrics metrics = train(trainer, data, epoch);
-          EXPECT_EQ(metrics.train_loss, losses[epoch].train_loss);
-          EXPECT_EQ(metrics.rows, losses[epoch].rows);
-          EXPECT_EQ(metrics.arrivals, std::vector<std::uint8_t>(7)) << "330 rows in batches of 48";
-        }
-        EXPECT_EQ(state_of(trainer), state_of(expected));
-      }
-    }
-  }
+  std::vector<std::pair<std::string, Experiment>> experiments;
+  for (const auto& bound : kBounds) experiments.emplace_back("async", async(bound));
+  expect_plain_training(experiments, [](const UnitMetrics& metrics) {
+    EXPECT_EQ(metrics.arrivals, std::vector<std::uint8_t>(7)) << "330 rows in batches of 48";
+  });
 }
 
 // Batches of 16 end in short ones. Those of 82 leave a replica with three batches, of four replicas two with one.

@@ -87,7 +87,7 @@ std::vector<Range> ranges(const auto&... member) {
 template <class T>
 std::vector<Range> members_of(const T& value) {
   constexpr std::size_t kCount = count_members<T>();
-  static_assert(kCount <= 15);
+  static_assert(kCount <= 17);
   if constexpr (kCount == 0) return {};
   // clang-format off
   if constexpr (kCount == 1) { auto& [a] = value; return ranges(a); }
@@ -105,6 +105,8 @@ std::vector<Range> members_of(const T& value) {
   if constexpr (kCount == 13) { auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = value; return ranges(a, b, c, d, e, f, g, h, i, j, k, l, m); }
   if constexpr (kCount == 14) { auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = value; return ranges(a, b, c, d, e, f, g, h, i, j, k, l, m, n); }
   if constexpr (kCount == 15) { auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = value; return ranges(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o); }
+  if constexpr (kCount == 16) { auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = value; return ranges(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p); }
+  if constexpr (kCount == 17) { auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = value; return ranges(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q); }
   // clang-format on
 }
 

@@ -69,6 +69,18 @@ TEST(GroupHopping, PredictsTheBytesOfItsGroups) {
   EXPECT_EQ(bytes(8, 1, 8), 0U);
 }
 
+// One replica tells one other member 1,000 bytes in all units.
+TEST(GroupHopping, PredictsTheBytesOfStatistics) {
+  const auto bytes = [](std::uint32_t partitions, std::uint32_t workers, std::uint32_t group) {
+    return GroupHopping(group).predicted_statistics_bytes({partitions, workers}, 1000);
+  };
+  EXPECT_EQ(bytes(8, 8, 2), 2000U) << "two replicas, to one member each";
+  EXPECT_EQ(bytes(8, 8, 4), 12000U);
+  EXPECT_EQ(bytes(8, 4, 2), 0U) << "each worker owns a block";
+  EXPECT_EQ(bytes(4, 3, 2), 1000U) << "one of two units has a group";
+  EXPECT_EQ(bytes(5, 5, 2), 2000U) << "the replica of the last unit tells nothing";
+}
+
 TEST(GroupHopping, RefusesFreeOrderAndGroupsOfNone) {
   EXPECT_THAT([] { GroupHopping(0); }, ThrowsMessage<ConfigError>(HasSubstr("expected at least 1, got 0")));
   EXPECT_THAT([] { GroupHopping(2).check(Order::Free, ""); },
@@ -127,15 +139,20 @@ TEST_F(GroupHoppingRun, OfOneBlockIsAllreduceAndOfOnePartitionIsHopping) {
     e.run.strategy = strategy;
     return hashes(run(e).results);
   };
-  EXPECT_EQ(hashes(run(experiment(2, 4)).results), by_name("allreduce"));
+  const Results together = run(experiment(2, 4)).results;
+  EXPECT_EQ(hashes(together), by_name("allreduce"));
+  EXPECT_EQ(together.group, 4U);
   EXPECT_EQ(hashes(run(experiment(2, 9)).results), by_name("allreduce"));
-  EXPECT_EQ(hashes(run(experiment(2, 1)).results), by_name("hopping"));
+  const Results apart = run(experiment(2, 1)).results;
+  EXPECT_EQ(hashes(apart), by_name("hopping"));
+  EXPECT_EQ(apart.group, 1U);
   EXPECT_NE(by_name("allreduce"), by_name("hopping"));
 }
 
 TEST_F(GroupHoppingRun, ReplaysOnOneMachine) {
   const auto directory = *folder_ / "replayed";
   run(experiment(4, 2), {.run_directory = directory});
+  EXPECT_EQ(inspect(directory).group, 2U);
   for (const Replayed& model : replay(directory)) {
     EXPECT_TRUE(model.matches);
     EXPECT_EQ(model.identical, 2 * kEpochs);

@@ -38,6 +38,8 @@ class GroupTrainer : public ReplicaTrainer {
         EXPECT_EQ(got.rows, metrics[epoch].rows);
         EXPECT_EQ(got.weight, metrics[epoch].weight);
         EXPECT_EQ(got.shared_bytes, metrics[epoch].shared_bytes);
+        EXPECT_EQ(got.statistics_bytes, metrics[epoch].statistics_bytes);
+        EXPECT_EQ(got.statistics_rounds, metrics[epoch].statistics_rounds);
         EXPECT_EQ(got.state_bytes, metrics[epoch].state_bytes);
       }
       EXPECT_EQ(state_of(trainer), state_of(expected));

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -53,6 +54,35 @@ class ReplicaTrainer : public testing::Test {
   static std::vector<std::byte> state_of(Trainer& trainer) {
     const ByteView bytes = std::as_const(trainer.state()).bytes();
     return {bytes.begin(), bytes.end()};
+  }
+  /// One replica trains two epochs by each of these experiments, which have names for messages: recorded or not, with
+  /// the bits and the losses of plain training. `check` sees the metrics of each epoch.
+  static void expect_plain_training(
+      const std::vector<std::pair<std::string, Experiment>>& experiments,
+      const std::function<void(const UnitMetrics&)>& check = [](const UnitMetrics&) {}) {
+    const data::Dataset data = dataset(1);
+    for (const bool capture : {true, false}) {
+      for (const char* optimizer : {"sgd", "adam"}) {
+        Experiment plain = experiment("hopping");
+        plain.run.capture = capture;
+        Trainer expected(plain, ModelId(0), config(48, optimizer), data);
+        expected.initialize();
+        const std::vector<UnitMetrics> losses = {train(expected, data, 0), train(expected, data, 1)};
+        for (auto [name, e] : experiments) {
+          SCOPED_TRACE(name + (capture ? " captured " : " eager ") + optimizer);
+          e.run.capture = capture;
+          Trainer trainer(e, ModelId(0), config(48, optimizer), data);
+          trainer.initialize();
+          for (std::uint32_t epoch = 0; epoch < 2; ++epoch) {
+            const UnitMetrics metrics = train(trainer, data, epoch);
+            EXPECT_EQ(metrics.train_loss, losses[epoch].train_loss);
+            EXPECT_EQ(metrics.rows, losses[epoch].rows);
+            check(metrics);
+          }
+          EXPECT_EQ(state_of(trainer), state_of(expected));
+        }
+      }
+    }
   }
   static std::int64_t steps_of(Trainer& trainer) {
     for (const nn::Segment& segment : trainer.state().layout().segments) {

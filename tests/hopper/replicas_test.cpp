@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "autograd/ops.h"
@@ -20,32 +21,15 @@ namespace hop::hopper {
 namespace {
 
 TEST_F(ReplicaTrainer, OneReplicaIsPlainTrainingBitForBit) {
-  const data::Dataset data = dataset(1);
-  for (const bool capture : {true, false}) {
-    for (const char* optimizer : {"sgd", "adam"}) {
-      Experiment plain = experiment("hopping");
-      plain.run.capture = capture;
-      Trainer expected(plain, ModelId(0), config(48, optimizer), data);
-      expected.initialize();
-      const std::vector<UnitMetrics> losses = {train(expected, data, 0), train(expected, data, 1)};
-      for (const char* strategy : {"allreduce", "averaging", "parameter_server"}) {
-        for (const std::uint32_t every : {0U, 1U, 3U}) {
-          SCOPED_TRACE(std::string(strategy) + (capture ? " captured " : " eager ") + optimizer);
-          Experiment e = experiment(strategy);
-          e.run.capture = capture;
-          if (every != 0) e.run.replicas.average_every = every;
-          Trainer trainer(e, ModelId(0), config(48, optimizer), data);
-          trainer.initialize();
-          for (std::uint32_t epoch = 0; epoch < 2; ++epoch) {
-            const UnitMetrics metrics = train(trainer, data, epoch);
-            EXPECT_EQ(metrics.train_loss, losses[epoch].train_loss);
-            EXPECT_EQ(metrics.rows, losses[epoch].rows);
-          }
-          EXPECT_EQ(state_of(trainer), state_of(expected));
-        }
-      }
+  std::vector<std::pair<std::string, Experiment>> experiments;
+  for (const char* strategy : {"allreduce", "averaging", "parameter_server"}) {
+    for (const std::uint32_t every : {0U, 1U, 3U}) {
+      Experiment e = experiment(strategy);
+      if (every != 0) e.run.replicas.average_every = every;
+      experiments.emplace_back(strategy, e);
     }
   }
+  expect_plain_training(experiments);
 }
 
 // Batches of 16 end in short ones of each replica. Those of 82 leave two replicas without rows in the second step.

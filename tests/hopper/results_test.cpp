@@ -48,6 +48,14 @@ TEST(ResultsFile, HasTheAgesOfGradientsOfAnAsynchronousServer) {
   EXPECT_EQ(nlohmann::json::parse(to_json(results))["ages"], (nlohmann::json{{0, 4}, {3, 18}, {12, 1}}));
 }
 
+// A run of before groups has no such key.
+TEST(ResultsFile, HasTheGroupOfHopping) {
+  Results results;
+  EXPECT_FALSE(nlohmann::json::parse(to_json(results)).contains("group"));
+  results.group = 3;
+  EXPECT_EQ(nlohmann::json::parse(to_json(results))["group"], 3);
+}
+
 TEST(Leaderboard, RanksWhatCameThroughBeforeWhatDidNot) {
   Results results;
   const auto add = [&](std::uint32_t id, const char* status, std::optional<double> accuracy) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/error.h"
 #include "hopper/simulate/run.h"
 #include "hopper/simulate/simulation.h"
 #include "tests/hopper/many_seeds.h"
@@ -138,6 +139,37 @@ TEST(SimulatedGroups, ShareTheWorkOfAModel) {
     EXPECT_NEAR(seconds(1), 2 * 3 * 8, 0.1);
     EXPECT_NEAR(seconds(4), 2 * 3 * 2, 0.1);
   }
+}
+
+// Four models on two groups of two workers, which have work all the time.
+TEST(SimulatedGroups, ExchangeBesideTheirPasses) {
+  Experiment e;
+  e.data.partitions = 4;
+  e.search.epochs = 2;
+  e.search.space = {{"i", Choices{std::int64_t{0}, std::int64_t{1}, std::int64_t{2}, std::int64_t{3}}}};
+  e.run.replicas.group = 2;
+  RunOptions calm{.jitter = 0, .transfer_seconds = 0, .sync_seconds = 0};
+  RunOptions slow = calm;
+  std::uint64_t asked = 0;
+  slow.exchange_seconds = [&](ModelId, const Config&, PartitionId first) {
+    ++asked;
+    EXPECT_EQ(first.value % 2, 0U) << "a block has two partitions";
+    return 5.0;
+  };
+  e.run.workers = 4;
+  const RunReport with = run(e, slow), without = run(e, calm);
+  EXPECT_EQ(with.units, 4U * 2 * 2);
+  EXPECT_GE(asked, with.units);
+  EXPECT_NEAR(without.makespan_seconds, 8, 0.1);
+  EXPECT_NEAR(with.makespan_seconds, 8 * (1 + 5), 0.1);
+  EXPECT_NEAR(with.utilisation, without.utilisation / 6, 0.01) << "an exchange is no training";
+  e.run.workers = 2;
+  asked = 0;
+  EXPECT_EQ(run(e, slow).makespan_seconds, run(e, calm).makespan_seconds);
+  EXPECT_EQ(asked, 0U) << "each worker owns a block";
+  slow.exchange_seconds = [](ModelId, const Config&, PartitionId) { return -1.0; };
+  e.run.workers = 4;
+  EXPECT_THAT([&] { run(e, slow); }, ThrowsMessage<ConfigError>(HasSubstr("[simulate] exchange_seconds: expected 0")));
 }
 
 }  // namespace

@@ -236,6 +236,20 @@ TEST(DataParallel, PredictsTheBytesOfAGroup) {
   EXPECT_EQ(bytes(async_parameter_server(), 8, 9), 14000U);
 }
 
+// One replica tells one other member 1,000 bytes.
+TEST(DataParallel, PredictsTheBytesOfStatistics) {
+  const auto bytes = [](const std::shared_ptr<const Strategy>& strategy, std::uint32_t partitions,
+                        std::uint32_t workers) {
+    return strategy->predicted_statistics_bytes({partitions, workers}, 1000);
+  };
+  EXPECT_EQ(bytes(allreduce(), 8, 1), 0U);
+  EXPECT_EQ(bytes(allreduce(), 8, 2), 8000U) << "each of eight replicas, to one member";
+  EXPECT_EQ(bytes(allreduce(), 4, 4), 12000U);
+  EXPECT_EQ(bytes(allreduce(), 4, 9), 12000U) << "five workers have no replica";
+  EXPECT_EQ(bytes(parameter_server(), 8, 3), 16000U) << "members tell each other, not the server";
+  EXPECT_EQ(bytes(hopping(), 8, 8), 0U);
+}
+
 TEST(DataParallel, HasServersAmongTheMembers) {
   const auto servers = [](const std::shared_ptr<const Strategy>& strategy, std::uint32_t members,
                           std::optional<std::uint32_t> wanted) {

@@ -39,6 +39,10 @@ class SynchronisedRun : public OnGlyphs<330, 4> {
     }
     return hashes;
   }
+  static void expect_within_one_percent(const Results& results) {
+    const auto predicted = static_cast<double>(results.predicted_gradient_bytes);
+    EXPECT_NEAR(static_cast<double>(results.network.gradient), predicted, 0.01 * predicted);
+  }
 };
 
 TEST_F(SynchronisedRun, EndsWithTheSameBitsForAnyNumberOfWorkers) {
@@ -62,6 +66,31 @@ TEST_F(SynchronisedRun, HopsInGroupsToTheSameBits) {
     return hashes(run(e).results);
   };
   EXPECT_EQ(hopping(4), hopping(1));
+}
+
+// Four replicas with 12 channels and six steps in each of two epochs, of two models.
+TEST_F(SynchronisedRun, SendsTheBytesOfTheFormula) {
+  for (const std::uint32_t workers : {1U, 2U, 3U, 4U}) {
+    SCOPED_TRACE(workers);
+    Experiment apart = experiment("allreduce", workers);
+    apart.run.replicas.batchnorm.reset();
+    const Results results = run(experiment("allreduce", workers)).results, without = run(apart).results;
+    const std::uint64_t statistics = 8 * (4 * 12 + 1) * 4 * (workers - 1) * 6 * 2 * 2;
+    EXPECT_EQ(results.predicted_gradient_bytes, without.predicted_gradient_bytes + statistics);
+    EXPECT_EQ(results.network.gradient, without.network.gradient + statistics);
+    expect_within_one_percent(results);
+  }
+}
+
+// A unit has two replicas of two members, and an epoch two units of six steps.
+TEST_F(SynchronisedRun, SendsTheBytesOfTheFormulaInGroups) {
+  Experiment e = experiment("hopping", 4);
+  e.run.replicas.group = 2;
+  const Results results = run(e).results;
+  e.run.replicas.batchnorm.reset();
+  const std::uint64_t statistics = 8 * (4 * 12 + 1) * 2 * (2 - 1) * 6 * 2 * 2 * 2;
+  EXPECT_EQ(results.predicted_gradient_bytes, run(e).results.predicted_gradient_bytes + statistics);
+  expect_within_one_percent(results);
 }
 
 TEST_F(SynchronisedRun, ReplaysBitForBit) {

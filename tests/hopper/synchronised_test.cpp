@@ -147,6 +147,32 @@ TEST_F(SynchronisedTrainer, ChangesNothingWithoutABatchNormAndWhereWeightsAreSha
   EXPECT_EQ(trained(synchronised(averaging), config(16), data), trained(averaging, config(16), data));
 }
 
+// 83 rows in batches of 16 are six steps. A first layer says nothing backward: its input needs no gradient.
+TEST_F(SynchronisedTrainer, CountsTheStatisticsThatAReplicaTells) {
+  const data::Dataset data = dataset(4);
+  const auto metrics_of = [&](const std::vector<std::string>& layers, bool captures, BatchNormStatistics statistics) {
+    Experiment e = experiment("allreduce");
+    e.model.layers = layers;
+    e.run.capture = captures;
+    e.run.replicas.batchnorm = statistics;
+    Trainer trainer(e, ModelId(0), config(16), data);
+    trainer.initialize();
+    train(trainer, data, 0);
+    return train(trainer, data, 1);
+  };
+  const std::vector<std::string> inside = {"flatten", "linear 12", "batchnorm1d", "relu", "linear 10"};
+  const std::vector<std::string> two = {"flatten", "batchnorm1d", "linear 12", "batchnorm1d", "relu", "linear 10"};
+  for (const bool captures : {true, false}) {
+    const UnitMetrics one = metrics_of(inside, captures, BatchNormStatistics::Synchronised);
+    EXPECT_EQ(one.statistics_bytes, 6U * 8 * (4 * 12 + 1));
+    EXPECT_EQ(one.statistics_rounds, 6U * 2);
+    const UnitMetrics both = metrics_of(two, captures, BatchNormStatistics::Synchronised);
+    EXPECT_EQ(both.statistics_bytes, 6U * 8 * (4 * 12 + 1 + 2 * 784 + 1));
+    EXPECT_EQ(both.statistics_rounds, 6U * 3);
+    EXPECT_EQ(metrics_of(two, captures, BatchNormStatistics::Replica).statistics_bytes, std::nullopt);
+  }
+}
+
 // The trainer lets go of the memory of a state when a unit ends, and takes the next one: another model's.
 TEST_F(SynchronisedTrainer, TrainsTheStatesOfSeveralModelsInTurn) {
   const data::Dataset data = dataset(4);
