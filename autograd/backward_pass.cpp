@@ -51,7 +51,7 @@ Node* BackwardContext::maker(std::size_t input) const {
 Tensor BackwardPass::place_for(const Tensor& leaf) const {
   if (options_.create_graph || !options_.accumulate || restricted_ || wanted_.contains(leaf.id())) return {};
   const AutogradSlot& slot = *leaf.autograd_slot();
-  return slot.gradient.is_overwritable() && !slot.hooks ? slot.gradient.tensor() : Tensor();
+  return slot.requires_grad && slot.gradient.is_overwritable() && !slot.hooks ? slot.gradient.tensor() : Tensor();
 }
 
 void BackwardPass::want(const Tensor& x) {
@@ -137,7 +137,7 @@ void BackwardPass::step(Pending& pending) {
 void BackwardPass::note_past(Node& node) {
   past_.numbers.push_back(node.number());
   for (const Edge& edge : node.edges()) {
-    if (edge.leaf.defined()) past_.leaves.push_back(edge.leaf.id());
+    if (edge.leaf.defined()) past_.leaves.push_back(number_of_leaf(edge.leaf));
   }
 }
 
@@ -184,7 +184,8 @@ void BackwardPass::arrive_at_leaf(const Tensor& leaf, Tensor gradient) {
   check_gradient(leaf, gradient);
   const bool is_wanted = wanted_.contains(leaf.id());
   if (!is_wanted && options_.outer != nullptr) return options_.outer->arrive_at_leaf(leaf, std::move(gradient));
-  if (!is_wanted && !options_.accumulate) return;
+  if (root_ != nullptr) past_.leaves.push_back(number_of_leaf(leaf));  // one that a checkpoint reached has no edge
+  if (!is_wanted && (!options_.accumulate || !leaf.requires_grad())) return;
   const auto& hooks = leaf.autograd_slot()->hooks;
   if (Dependencies* step = Dependencies::current(); step != nullptr && hooks && !step->made(leaf))
     step->watch(hooks, hooks->changes(), "hooks on a leaf's gradient");

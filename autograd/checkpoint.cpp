@@ -50,6 +50,7 @@ Tensor checkpoint(CheckpointBody body, std::vector<Tensor> inputs) {
     const FirstRun run_once(log);
     y = body(inputs);
   }
+  if (!is_floating(y.dtype())) return y.detach();
   std::vector<SavedTensor> saved(inputs.begin(), inputs.end());
   const auto node = record_node(
       "checkpoint", 1, inputs, [body = std::move(body), log = std::move(log), saved = std::move(saved)](auto& context) {

@@ -92,8 +92,9 @@ Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
     const std::int64_t zeros = checked_mul(2, o.padding[d], kOp);
     const std::int64_t room = checked_add(x.size(static_cast<std::int64_t>(d) + 2), zeros, kOp) - 1;
     if (room < reach[d]) {
-      throw ShapeError(expected(kOp) + "a volume of at least the kernel's size " + std::to_string(reach[d] + 1) +
-                       ", got " + std::to_string(room + 1) + " with padding" + context(x, weight));
+      throw ShapeError(expected(kOp) + "a volume of at least the kernel's size " +
+                       std::to_string(checked_add(reach[d], 1, kOp)) + ", got " + std::to_string(room + 1) +
+                       " with padding" + context(x, weight));
     }
     size[d] = (room - reach[d]) / o.stride[d] + 1;
   }

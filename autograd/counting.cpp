@@ -75,7 +75,16 @@ Tensor histc(const Tensor& x, std::int64_t bins, double min, double max) {
     throw ConfigError(expected("histc") + "finite bounds with min <= max, got " + std::to_string(low) + " and " +
                       std::to_string(high));
   }
-  const Tensor values = flat(x.detach());
+  Tensor values = flat(x.detach());
+  // Numbers so large that their distance or a product with it is infinite are made smaller by a power of two.
+  constexpr double kSmaller = 0x1p-64;
+  const double largest =
+      x.dtype() == DType::f32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
+  if (!((high / 2 - low / 2) * static_cast<double>(bins) < largest / 2)) {
+    values = kernels::mul(values, kSmaller);
+    low *= kSmaller;
+    high *= kSmaller;
+  }
   const Tensor is_inside = kernels::logical_and(kernels::ge(values, low), kernels::le(values, high));
   const Tensor inside = kernels::where(is_inside, values, low);
   const Tensor place = kernels::div(kernels::mul(kernels::sub(inside, low), static_cast<double>(bins)), high - low);

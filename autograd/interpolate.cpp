@@ -11,6 +11,7 @@
 #include "autograd/index.h"
 #include "autograd/pool_nd.h"
 #include "autograd/view.h"
+#include "base/words.h"
 #include "kernels/copy.h"
 
 namespace hop {
@@ -125,7 +126,8 @@ std::vector<Axis> axes_of(const Tensor& x, const InterpolateOptions& options) {
       const double factor = options.scale_factor[given == 1 ? 0 : d];
       const double out = std::floor(static_cast<double>(axis.in) * factor);
       if (!(factor > 0) || !(out < static_cast<double>(kMaxElements)))
-        throw ConfigError(expected("interpolate") + "a factor above 0, got " + std::to_string(factor));
+        throw ConfigError(expected("interpolate") + "a factor above 0 that gives fewer than 2^59 elements, got " +
+                          shortest(factor));
       axis.out = static_cast<std::int64_t>(out);
       if (!options.recompute_scale_factor) axis.factor = factor;
     }

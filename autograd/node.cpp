@@ -36,6 +36,15 @@ Edge edge_to(const Tensor& x) {
   return {nullptr, x, 0};
 }
 
+// Two threads may ask for the first time together.
+std::uint64_t number_of_leaf(const Tensor& leaf) {
+  std::atomic<std::uint64_t>& number = leaf.ensure_autograd_slot().number;
+  std::uint64_t present = number.load(std::memory_order_relaxed);
+  if (present != 0) return present;
+  const std::uint64_t fresh = next_number(0);
+  return number.compare_exchange_strong(present, fresh, std::memory_order_relaxed) ? fresh : present;
+}
+
 Node::Node(const char* op, std::size_t inputs, std::uint32_t outputs)
     : op_(op), number_(next_number(0)), inputs_(static_cast<std::uint32_t>(inputs)), outputs_(outputs) {
   if (inputs > few_edges_.size()) more_edges_ = std::make_unique<Edge[]>(inputs);
@@ -65,7 +74,8 @@ void Node::close(Past past) {
 
 bool Node::led_to(const Edge& edge) const {
   if (past_ == nullptr || edge.node.get() == this) return false;
-  if (edge.node == nullptr) return std::binary_search(past_->leaves.begin(), past_->leaves.end(), edge.leaf.id());
+  if (edge.node == nullptr)
+    return std::binary_search(past_->leaves.begin(), past_->leaves.end(), number_of_leaf(edge.leaf));
   return std::binary_search(past_->numbers.rbegin(), past_->numbers.rend(), edge.node->number());
 }
 

@@ -33,6 +33,9 @@ struct Edge {
 /// The edge to the maker of `x`; empty if `x` requires no gradient.
 Edge edge_to(const Tensor& x);
 
+/// A number that no other leaf ever has. (The address of a leaf that died comes back.)
+std::uint64_t number_of_leaf(const Tensor& leaf);
+
 /// A tensor that a gradient will read, with its version. Reading it after a write in place throws.
 class SavedTensor {
  public:
@@ -77,11 +80,11 @@ class Node : public std::enable_shared_from_this<Node> {
   std::uint32_t outputs() const { return outputs_; }
   std::span<Edge> edges() { return {more_edges_ ? more_edges_.get() : few_edges_.data(), inputs_}; }
   bool is_freed() const { return freed_; }
-  /// The nodes and leaves that a pass from this node visited: numbers of the nodes, descending, and identities of the
-  /// leaves.
+  /// The numbers of the nodes that a pass from this node visited, descending, and of the leaves, also of those that a
+  /// checkpoint reached.
   struct Past {
     std::vector<std::uint64_t> numbers;
-    std::vector<const void*> leaves;
+    std::vector<std::uint64_t> leaves;
   };
   /// Drops the graph behind a freed node at which a pass began. A program may keep thousands of results with freed
   /// graphs (the loss of every step). `past`, a few bytes per node, still tells their origin.

@@ -100,6 +100,11 @@ Tensor adaptive(const char* op, Summary summary, Tensor x, const std::vector<std
                        " windows of " + std::to_string(n) + " values");
     }
     if (windows == n) continue;
+    static_cast<void>(checked_mul(windows, n + 1, op));
+    Shape shape = x.shape();
+    shape[dim] = windows;
+    // A result for which there is no memory: an error now, and not after as many pieces.
+    static_cast<void>(Tensor::empty(shape, x.dtype(), x.device()));
     std::vector<Tensor> pieces;
     for (std::int64_t i = 0; i < windows; ++i) {
       const std::int64_t begin = i * n / windows, end = ((i + 1) * n + windows - 1) / windows;

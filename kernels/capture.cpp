@@ -120,7 +120,14 @@ const RecordedWork::Results& RecordedWork::run(const std::function<Results()>& w
   warmed_up_ = 0;
   kept_.make_room();  // before memory is taken for another one
   Kept fresh{{}, {}, ++recorded_};
-  fresh.recording = capture([&] { fresh.results = work(); }, options.device, options.pool);
+  const auto record = [&] {
+    fresh.results = work();
+    for (const Tensor& result : fresh.results) {  // one with a graph is its node's output, and changes with the node
+      if (result.defined() && result.is_leaf() && Dependencies::current()->made(result))
+        Dependencies::current()->add_rewritten(result);
+    }
+  };
+  fresh.recording = capture(record, options.device, options.pool);
   return show(kept_.add(std::move(fresh)));
 }
 
@@ -143,9 +150,7 @@ Device CapturedFunction::device_of(std::span<const Tensor> arguments) const {
   return options_.device ? *options_.device : arguments.empty() ? Device::cpu() : arguments[0].device();
 }
 
-CapturedFunction::Combination& CapturedFunction::combination_of(std::span<const Tensor> arguments) {
-  const auto fits = [&](const Combination& c) { return std::ranges::equal(c.arguments, arguments, same_layout); };
-  if (Combination* const known = combinations_.find(fits)) return *known;
+CapturedFunction::Combination& CapturedFunction::add_combination(std::span<const Tensor> arguments) {
   Combination fresh;
   const Device device = device_of(arguments);
   for (const Tensor& x : arguments) {
@@ -164,7 +169,23 @@ const std::vector<Tensor>& CapturedFunction::operator()(std::span<const Tensor> 
     throw AutogradError("[capture] expected arguments that require no gradient, got " + x.describe() +
                         "; no gradient flows back through the copy that a recorded function reads");
   }
-  Combination& c = combination_of(arguments);
+  const auto fits = [&](const Combination& c) { return std::ranges::equal(c.arguments, arguments, same_layout); };
+  if (Combination* const known = combinations_.find(fits)) return call(*known, arguments);
+  // The arguments may be the results of a combination that makes room for this one.
+  const std::vector<Tensor> held(arguments.begin(), arguments.end());
+  return call(add_combination(held), held);
+}
+
+const std::vector<Tensor>& CapturedFunction::call(Combination& c, std::span<const Tensor> arguments) {
+  // A function may return its arguments. If a caller passes them on in another order, an argument lies in a buffer that
+  // is filled before it is read.
+  for (std::size_t i = 1; i < arguments.size(); ++i) {
+    const auto is_source = [&](const Tensor& buffer) { return buffer.storage() == arguments[i].storage(); };
+    if (std::none_of(c.arguments.begin(), c.arguments.begin() + static_cast<std::ptrdiff_t>(i), is_source)) continue;
+    std::vector<Tensor> copies;
+    for (const Tensor& x : arguments) copies.push_back(kernels::clone(x));
+    return call(c, copies);
+  }
   for (std::size_t i = 0; i < arguments.size(); ++i) kernels::copy_(c.arguments[i], arguments[i]);
   if (const auto* results = c.work.replay()) return *results;
   return c.work.run([&] { return f_(c.arguments); }, {.device = device_of(arguments), .warm_up = options_.warm_up});

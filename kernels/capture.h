@@ -51,10 +51,11 @@ class Recording {
   /// Not noticed: changes of numbers and other values that the work takes from the host, and a tensor that was assigned
   /// anew while the old one lives on in another handle. Fill tensors in place (copy_), or record anew.
   bool holds() const;
-  /// Does the recorded work again. On CUDA the work is queued on the current stream. Versions of tensors do not change:
-  /// a graph that was recorded before a replay does not notice the replay's writes. Precision and grad mode are the
-  /// recorded ones. Throws the errors of the operations. Throws StateError for an empty recording and within a
-  /// capture; also, with the reason, if the recording does not hold: then nothing has been read or written.
+  /// Does the recorded work again. On CUDA the work is queued on the current stream. Versions of tensors change as in
+  /// the recorded run: a graph that was recorded before a replay, and that needs a value which the replay wrote over,
+  /// notices it. Precision and grad mode are the recorded ones. Throws the errors of the operations. Throws StateError
+  /// for an empty recording and within a capture; also, with the reason, if the recording does not hold: then nothing
+  /// has been read or written.
   void replay() const;
   /// Is told the id() of a leaf as soon as a replay has its whole gradient.
   using OnGradient = std::function<void(const void* leaf)>;
@@ -173,8 +174,15 @@ class CapturedFunction {
   explicit CapturedFunction(Function f);
   /// Throws ConfigError for options out of range.
   CapturedFunction(Function f, Options options);
+  /// A copy has the same function and options, and buffers and recordings of its own.
+  CapturedFunction(const CapturedFunction& other) : CapturedFunction(other.f_, other.options_) {}
+  CapturedFunction(CapturedFunction&&) noexcept = default;
+  CapturedFunction& operator=(const CapturedFunction& other) { return *this = CapturedFunction(other); }
+  CapturedFunction& operator=(CapturedFunction&&) noexcept = default;
+  ~CapturedFunction() = default;
 
-  /// The results of the function. The next call of the same combination overwrites them. The reference is valid until
+  /// The results of the function. The next call of the same combination overwrites them. (A graph that needs their old
+  /// values notices it: AutogradError in its backward pass.) The reference is valid until
   /// max_combinations other combinations were called; a copy of the vector keeps its tensors. Throws AutogradError for
   /// an argument that requires a gradient, DeviceError for an argument on another device.
   const std::vector<Tensor>& operator()(std::span<const Tensor> arguments);
@@ -192,7 +200,8 @@ class CapturedFunction {
     RecordedWork work;
   };
   Device device_of(std::span<const Tensor> arguments) const;
-  Combination& combination_of(std::span<const Tensor> arguments);
+  Combination& add_combination(std::span<const Tensor> arguments);
+  const std::vector<Tensor>& call(Combination& combination, std::span<const Tensor> arguments);
 
   Function f_;
   Options options_;

@@ -1,6 +1,7 @@
 // The place in a tensor's body that automatic differentiation (floor 3) fills. Floor 1 only stores it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -33,6 +34,7 @@ struct AutogradSlot : Recycled<AutogradSlot> {
   std::shared_ptr<autograd::Node> grad_fn;  ///< what computed this tensor; null for a leaf
   std::uint32_t output_index = 0;           ///< which output of grad_fn this tensor is
   std::shared_ptr<autograd::Hooks> hooks;   ///< called with a leaf's gradient; null while there are none
+  std::atomic<std::uint64_t> number{0};     ///< of a leaf, unique in the process; 0 until somebody asks for it
 };
 
 }  // namespace hop

@@ -59,6 +59,15 @@ void Dependencies::add_requires_grad(const Tensor& x) {
   use.requires_grad = wants_gradient(x);
 }
 
+// The bytes that the step made itself change no version: nobody outside can hold them, except for its results.
+void Dependencies::add_write(const Tensor& x) {
+  if (x.storage().born_in() != serial_) add_rewritten(x);
+}
+
+void Dependencies::add_rewritten(const Tensor& x) {
+  if (std::ranges::find(written_, x.storage()) == written_.end()) written_.push_back(x.storage());
+}
+
 void Dependencies::add_gradient(const Tensor& leaf, GradientUse use) {
   if (made(leaf)) return;
   if (use != GradientUse::given) take_back_given(leaf);
@@ -121,6 +130,7 @@ void Dependencies::finish() {
   for (LeafGradient& g : gradients_) {
     const Gradient& gradient = g.leaf.get().autograd_slot()->gradient;
     g.after = HeldTensor(gradient.tensor());
+    if (gradient.tensor().defined() && made(gradient.tensor())) add_rewritten(gradient.tensor());
     g.given_after = gradient.is_given();
     g.stale_after = gradient.is_stale();
   }
@@ -198,6 +208,7 @@ void Dependencies::before_replay() const {
 }
 
 void Dependencies::after_replay() const {
+  for (const Storage& storage : written_) storage.bump_version();
   for (const LeafGradient& g : gradients_)
     g.leaf.get().autograd_slot()->gradient.restore(g.after.get(), g.given_after, g.stale_after);
   for (const Result& r : results_) std::memcpy(r.at, &r.value, r.size);

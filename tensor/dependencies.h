@@ -67,6 +67,10 @@ class Dependencies {
 
   void add_address(const Tensor& x);
   void add_requires_grad(const Tensor& x);
+  /// Each replay writes the bytes of x, and changes their version.
+  void add_write(const Tensor& x);
+  /// The same for a tensor that the step made and that outlives it.
+  void add_rewritten(const Tensor& x);
   /// To be called before the gradient changes.
   void add_gradient(const Tensor& leaf, GradientUse use);
   /// To be called each time when something was added to the gradient: the device that records has `calls` calls by now.
@@ -173,6 +177,7 @@ class Dependencies {
   std::vector<Word> words_;
   std::vector<Result> results_;
   std::vector<std::weak_ptr<const void>> owners_;
+  std::vector<Storage> written_;
   std::unordered_map<const void*, std::size_t> places_;  // in uses_, while the step is captured
 };
 

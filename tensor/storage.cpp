@@ -1,8 +1,14 @@
 #include "tensor/storage.h"
 
 #include "tensor/allocator.h"
+#include "tensor/dependencies.h"
 
 namespace hop {
+
+Storage::Body::Body() {
+  if (detail::collecting != nullptr) [[unlikely]]
+    born_in = detail::collecting->serial();
+}
 
 Storage::Storage(std::size_t size, Device device) : body_(new Body) {
   body_->device = device;

@@ -28,6 +28,8 @@ class Storage {
   std::byte* data() const { return body_->data; }
   std::size_t size() const { return body_->size; }
   Device device() const { return body_->device; }
+  /// The capture in which it was made; 0: in none.
+  std::uint32_t born_in() const { return body_->born_in; }
 
   /// Counts writes in place, over all tensors that share the bytes. Autograd compares the count with the one that it
   /// saved.
@@ -41,11 +43,13 @@ class Storage {
 
  private:
   struct Body : Counted, Recycled<Body> {
+    Body();
     ~Body();
     std::byte* data = nullptr;
     std::size_t size = 0;
     Device device;
     std::atomic<std::uint32_t> version{0};
+    std::uint32_t born_in = 0;
     std::shared_ptr<void> owner;       // set when the bytes are borrowed
     std::shared_ptr<MemoryPool> pool;  // set when they came from one
     bool borrowed = false;

@@ -64,6 +64,7 @@ inline Tensor::Body::Body() {
 Tensor::Body::~Body() = default;
 
 void Tensor::note_address() const { detail::collecting->add_address(*this); }
+void Tensor::note_write() const { detail::collecting->add_write(*this); }
 void Tensor::note_requires_grad() const { detail::collecting->add_requires_grad(*this); }
 void Tensor::reject_undefined() { throw Error("[tensor] expected a tensor, got an undefined one"); }
 

@@ -127,7 +127,11 @@ class Tensor {
   void rebind(Storage storage, std::int64_t offset, DType dtype) const;
 
   std::uint32_t version() const { return body().storage.version(); }
-  void bump_version() const { body().storage.bump_version(); }
+  void bump_version() const {
+    if (detail::collecting != nullptr) [[unlikely]]
+      note_write();
+    body().storage.bump_version();
+  }
 
   /// True for a leaf that wants a gradient and for everything computed from one with gradients enabled.
   bool requires_grad() const;
@@ -170,6 +174,7 @@ class Tensor {
   friend class HeldTensor;
 
   [[gnu::cold]] void note_address() const;
+  [[gnu::cold]] void note_write() const;
   [[gnu::cold]] void note_requires_grad() const;
   /// Every access goes through here. A null body is a mistake of the caller, and the library throws instead of
   /// crashing.

@@ -41,7 +41,7 @@ Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, Size2d kerne
   if (!is_same_) return;
   const std::array<std::int64_t, 2> kernel = kernel_size.array();
   std::array<std::int64_t, 2> zeros{};
-  for (std::size_t i = 0; i < 2; ++i) zeros[i] = options_.dilation[i] * (kernel[i] - 1);
+  for (std::size_t i = 0; i < 2; ++i) zeros[i] = checked_mul(options_.dilation[i], kernel[i] - 1, "Conv2d");
   if (zeros[0] % 2 == 0 && zeros[1] % 2 == 0) {
     options_.padding = {zeros[0] / 2, zeros[1] / 2};
   } else {
@@ -77,7 +77,7 @@ Tensor Conv1d::forward(const Tensor& x) {
     throw ShapeError("[Conv1d] expected (N, C, L) with " + std::to_string(weight.size(1) * options_.groups) +
                      " channels, got " + x.shape().to_string());
   }
-  const std::int64_t zeros = options_.dilation * (weight.size(2) - 1);  // of kSame
+  const std::int64_t zeros = checked_mul(options_.dilation, weight.size(2) - 1, "Conv1d");  // of kSame
   const bool is_odd = options_.padding.is_same && zeros % 2 != 0;
   const std::int64_t padding = is_odd ? 0 : options_.padding.is_same ? zeros / 2 : options_.padding.size;
   const hop::Conv2dOptions flat{{1, options_.stride}, {0, padding}, {1, options_.dilation}, options_.groups};

@@ -58,7 +58,7 @@ Conv3d::Conv3d(std::int64_t in_channels, std::int64_t out_channels, Size3d kerne
   if (!is_same_) return;
   bool is_even = true;
   for (std::size_t d = 0; d < 3; ++d) {
-    const std::int64_t zeros = options_.dilation[d] * (kernel_size.sizes[d] - 1);
+    const std::int64_t zeros = checked_mul(options_.dilation[d], kernel_size.sizes[d] - 1, "Conv3d");
     is_even &= zeros % 2 == 0;
     options_.padding[d] = zeros / 2;
     pads_.insert(pads_.begin(), {zeros / 2, zeros - zeros / 2});  // pad() counts from the last dimension

@@ -95,6 +95,7 @@ Optimizer::Optimizer(const ParameterList& parameters, const std::vector<std::str
       segment.slots.push_back(kernels::zeros(p.shape(), p.dtype(), device));
     bytes += align_up(static_cast<std::size_t>(p.numel()) * size_of(p.dtype()));
     table_->segments.push_back(std::move(segment));
+    table_->dtypes.push_back(p.dtype());
   }
   gradients_ = kernels::zeros({static_cast<std::int64_t>(bytes)}, DType::u8, device);
   lr_tensor_ = kernels::full({}, lr, DType::f64, device);
@@ -102,11 +103,24 @@ Optimizer::Optimizer(const ParameterList& parameters, const std::vector<std::str
   attach_gradients(true);
 }
 
+// A gradient of another dtype or device has no place in the block.
+void Optimizer::check_unmoved(std::size_t i) const {
+  const Tensor& p = table_->segments[i].parameter;
+  const auto text = [&](std::string_view was) {
+    return "[optimizer] expected a parameter " + std::string(was) + ", as it was, got " + p.describe() + " (" +
+           table_->segments[i].name + "); make the optimizer after Module::to()";
+  };
+  if (p.dtype() != table_->dtypes[i]) throw DtypeError(text("of " + std::string(name(table_->dtypes[i]))));
+  if (p.device() != gradients_.device()) throw DeviceError(text("on " + gradients_.device().to_string()));
+}
+
 // Each gradient gets its own storage, which borrows a part of the block, so that versions are counted per gradient.
 void Optimizer::attach_gradients(bool keep_values) {
-  for (const ParameterSegment& segment : table_->segments) {
+  for (std::size_t i = 0; i < table_->segments.size(); ++i) {
+    const ParameterSegment& segment = table_->segments[i];
     const Tensor& p = segment.parameter;
     if (!p.requires_grad()) continue;
+    check_unmoved(i);
     std::byte* data = gradients_.raw_data() + segment.gradient_offset;
     Gradient& gradient = p.ensure_autograd_slot().gradient;
     if (Dependencies* step = Dependencies::current()) step->add_gradient(p, GradientUse::seen);

@@ -74,7 +74,8 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// Sets all gradients to zero. Their bytes are cleared only if the next backward() does not overwrite them.
+  /// Sets all gradients to zero. Their bytes are cleared only if the next backward() does not overwrite them. Throws
+  /// DtypeError or DeviceError if Module::to() has converted or moved a parameter since the optimizer was made.
   void zero_grad();
   /// One update with the present lr(). It updates the parameters that require a gradient now, are not frozen, and were
   /// given a gradient. No graph is recorded.
@@ -165,8 +166,10 @@ class Optimizer {
     std::vector<ParameterSegment> segments;
     Tensor stop;                    // () f64 or undefined
     const void* stop_id = nullptr;  // its identity
+    std::vector<DType> dtypes;      // of the parameters, for which the gradient block has room
   };
   void attach_gradients(bool keep_values);
+  void check_unmoved(std::size_t i) const;
   void depend_on(const ParameterSegment& segment) const;
   void depend_on_stop() const;
 

@@ -117,6 +117,12 @@ TEST(Checkpoint, NoticesAWriteInPlaceToItsInput) {
   EXPECT_TRUE(throws<AutogradError>([&] { backward(sum(y)); }, "[checkpoint] a tensor that its gradient needs"));
 }
 
+TEST(Checkpoint, OfIntegersHasNoGradient) {
+  const Tensor y = checkpoint([](const Tensor& t) { return argmax(t, 1); }, random_leaf({6, 4}, 3));
+  EXPECT_EQ(y.dtype(), DType::i64);
+  EXPECT_FALSE(y.requires_grad());
+}
+
 TEST(Checkpoint, RunsPlainlyUnderNoGradGuard) {
   Block block;
   const NoGradGuard no_grad;

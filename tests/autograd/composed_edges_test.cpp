@@ -251,6 +251,16 @@ TEST(ComposedErrors, AnswerNumbersFarOutside) {
         lp_pool3d(reshape(x, {1, 1, 1, 2, 3}), 2, {wide, wide, wide});
       },
       "[lp_pool3d]"));
+  for (const std::int64_t windows : {kMost, kMost / 5, kWide}) {
+    EXPECT_THROW(adaptive_avg_pool(image, {windows, 1}), Error);
+    EXPECT_THROW(adaptive_max_pool(image, {1, windows}), Error);
+    EXPECT_THROW(interpolate(image, {.size = {windows, windows}, .mode = InterpolateMode::area}), Error);
+  }
+  EXPECT_TRUE(throws<ConfigError>([&] { interpolate(image, {.scale_factor = {1e18}}); }, "fewer than 2^59 elements"));
+  const Tensor cube = reshape(f64({1, 1, 1, 1, 1, 1, 1, 1}, {8}), {1, 1, 2, 2, 2});
+  EXPECT_THROW(conv3d(cube, cube, {}, {.dilation = {kMost, 1, 1}}), ShapeError);
+  EXPECT_EQ(values(histc(f64({-1.7e308, 0, 1.7e308, 1.7e308}, {4}), 3)), (Values{1, 1, 2}));
+  EXPECT_EQ(values(histc(to(f64({-3e38, -1e38, 1e38, 3e38}, {4}), DType::f32), 3)), (Values{1, 1, 2}));
   EXPECT_THROW(arange(kLeast, kMost), ConfigError);
   EXPECT_THROW(arange(0.0, 1e300, 1e-300), ConfigError);
   EXPECT_THROW(randint(0, 1, {std::int64_t{1} << 58}, {}), MemoryError);

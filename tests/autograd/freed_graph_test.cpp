@@ -85,6 +85,35 @@ TEST(FreedGraph, OfAFunctionOrACheckpointIsAnError) {
   EXPECT_TRUE(throws<AutogradError>([&] { grad({rerun + w}, {w}); }, "the graph was freed"));
 }
 
+// A checkpoint has no edge to what it captured. The result of the pass, whose graph is gone, remembers it all the same.
+TEST(FreedGraph, BehindAResultIsAnErrorAlsoForWhatACheckpointCaptured) {
+  const Tensor x = scalar(3), w = scalar(2), other = scalar(5);
+  const auto inner = [&](const Tensor& t) { return t * w; };
+  const Tensor once = sum(checkpoint(inner, x));
+  const Tensor nested = sum(checkpoint([&](const Tensor& t) { return checkpoint(inner, t); }, x));
+  for (const Tensor& loss : {once, nested}) {
+    backward(loss);
+    EXPECT_TRUE(throws<AutogradError>([&] { grad({loss + w}, {w}); }, "the graph was freed"));  // 1 would be a part
+    EXPECT_TRUE(throws<AutogradError>([&] { grad({loss}, {w}, {.allow_unused = true}); }, "the graph was freed"));
+    EXPECT_EQ(grad({loss * other}, {other})[0].item<double>(), 6);
+  }
+}
+
+// A new leaf may have the address of one that died.
+TEST(FreedGraph, IsNoErrorForALeafThatWasMadeAfterThePass) {
+  Tensor loss;
+  {
+    const Tensor x = scalar(3);
+    loss = sum(x * x);
+    backward(loss);
+  }
+  std::vector<Tensor> leaves;
+  for (int i = 0; i < 100; ++i) {
+    leaves.push_back(scalar(2));
+    EXPECT_EQ(grad({loss * leaves.back()}, {leaves.back()})[0].item<double>(), 9);
+  }
+}
+
 // A loss of every step may be kept: its graph goes.
 TEST(FreedGraph, IsLetGoByTheResultThatThePassBeganAt) {
   const Tensor x = scalar(2);

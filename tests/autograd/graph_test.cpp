@@ -208,6 +208,20 @@ TEST(Backward, NoticesAWriteInPlaceToASavedInputThroughAView) {
       throws<AutogradError>([&] { backward(sum(y)); }, "[mul] a tensor that its gradient needs was written in place"));
 }
 
+// As in PyTorch: what counts is whether the leaf requires a gradient when the gradient arrives.
+TEST(Backward, GivesNothingToALeafThatWasFrozenAfterTheForwardPass) {
+  const Tensor x = leaf({1, 2}, {1, 2}), w = leaf({3, 4}, {2, 1});
+  w.set_grad(f64({5, 5}, {2, 1}));
+  w.zero_grad();  // matmul could write its gradient there
+  const Tensor y = sum(matmul(x, w)), again = sum(matmul(x, w) * x);
+  w.set_requires_grad(false);
+  backward(y);
+  backward(again);
+  EXPECT_EQ(values(w.grad()), (Values{0, 0}));
+  EXPECT_EQ(values(x.grad()), (Values{23, 27}));
+  EXPECT_TRUE(throws<AutogradError>([&] { grad({sum(matmul(x, w))}, {w}); }, "has no part"));
+}
+
 TEST(Backward, AllowsWritesToWhatNoGradientReads) {
   const Tensor x = leaf({1, 2}, {2});
   const Tensor offset = f64({3, 4}, {2});

@@ -214,6 +214,69 @@ TEST(CapturedFunction, KeepsTheResultsOfOneShapeWhileAnotherRuns) {
   }
 }
 
+// The buffer of an argument is filled before the next argument is read.
+TEST(CapturedFunction, TakesBackTheArgumentsThatItReturnedInAnotherOrder) {
+  CapturedFunction fibonacci([](std::span<const Tensor> in) { return std::vector{kernels::add(in[0], in[1]), in[0]}; });
+  std::vector<Tensor> state = {row({1}), row({0})};
+  for (const float expected : {1.0F, 2.0F, 3.0F, 5.0F, 8.0F, 13.0F, 21.0F}) {
+    state = fibonacci(state);
+    EXPECT_THAT(values<float>(state[0]), ::testing::ElementsAre(expected));
+  }
+  CapturedFunction swap([](std::span<const Tensor> in) { return std::vector{in[1], in[0]}; });
+  state = {row({1}), row({2})};
+  for (int i = 0; i < 6; ++i) {
+    state = swap(state);
+    EXPECT_THAT(values<float>(state[0]), ::testing::ElementsAre(i % 2 == 0 ? 2 : 1));
+    EXPECT_THAT(values<float>(state[1]), ::testing::ElementsAre(i % 2 == 0 ? 1 : 2));
+  }
+}
+
+// The results go with their combination, which makes room for the next one.
+TEST(CapturedFunction, TakesItsOwnResultsWhereOneCombinationIsKept) {
+  CapturedFunction twice(
+      [](std::span<const Tensor> in) {
+        const Tensor parts[] = {in[0], in[0]};
+        return std::vector{kernels::cat(parts, 0)};
+      },
+      {.max_combinations = 1});
+  const std::vector<Tensor>* result = &twice({row({1})});
+  for (int i = 0; i < 4; ++i) result = &twice(*result);
+  EXPECT_EQ(values<float>((*result)[0]), std::vector<float>(32, 1));
+}
+
+TEST(CapturedFunction, HasBuffersOfItsOwnInACopy) {
+  CapturedFunction f([](std::span<const Tensor> in) { return std::vector{kernels::mul(in[0], 2)}; });
+  for (int i = 0; i < 3; ++i) f({row({1})});
+  CapturedFunction copy = f;
+  const Tensor of_f = f({row({1})})[0], of_copy = copy({row({5})})[0];
+  EXPECT_THAT(values<float>(of_f), ::testing::ElementsAre(2));
+  EXPECT_THAT(values<float>(of_copy), ::testing::ElementsAre(10));
+}
+
+// So a graph that saved the tensor notices the write (autograd/node.h).
+TEST(Capture, ChangesTheVersionsOfWhatAReplayWrites) {
+  const Tensor read = row({1, 2}), written = row({0, 0});
+  const Recording recording = capture([&] {
+    kernels::copy_(written, kernels::add(read, 1));
+    kernels::fill_(kernels::slice(written, 0, 0, 1), 7);
+  });
+  const std::uint32_t before = written.version(), untouched = read.version();
+  recording.replay();
+  EXPECT_NE(written.version(), before);
+  EXPECT_EQ(read.version(), untouched);
+}
+
+TEST(CapturedFunction, ChangesTheVersionsOfResultsThatItWritesOver) {
+  const Tensor constant = row({3});
+  CapturedFunction f([&](std::span<const Tensor> in) { return std::vector{kernels::mul(in[0], 2), constant}; });
+  for (int i = 0; i < 3; ++i) f({row({1})});
+  const Tensor result = f({row({1})})[0];
+  const std::uint32_t before = result.version(), untouched = constant.version();
+  f({row({100})});
+  EXPECT_NE(result.version(), before);
+  EXPECT_EQ(constant.version(), untouched);
+}
+
 TEST(CapturedFunction, RefusesArgumentsThatRequireAGradient) {
   CapturedFunction f([](std::span<const Tensor> in) { return std::vector{in[0]}; });
   EXPECT_THROW(f({row({1}).set_requires_grad()}), AutogradError);

@@ -142,6 +142,14 @@ TEST(SizeOfALayer, WhoseProductOverflowsIsATypedError) {
   EXPECT_THROW(LayerNorm(Shape{k32, k32}), ShapeError);
 }
 
+TEST(PaddingOfTheSameSize, WhoseZerosOverflowIsATypedError) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  EXPECT_THROW(Conv2d(1, 1, 3, {.padding = kSame, .dilation = kMost}), ShapeError);
+  EXPECT_THROW(Conv3d(1, 1, 3, {.padding = kSame, .dilation = kMost}), ShapeError);
+  Conv1d conv(1, 1, 3, {.padding = kSame, .dilation = kMost});
+  EXPECT_THROW(conv(ones({1, 1, 4})), ShapeError);
+}
+
 TEST(Optimizer, TakesNoRateAndNoDampeningThatIsNoNumberAndNoEmptyList) {
   const Tensor p = ones({1}, {.requires_grad = true});
   optim::SGD sgd({p}, {.lr = 0.1});

@@ -125,6 +125,17 @@ TEST(Optimizer, TakesBackAGradientThatTheUserReplaced) {
   EXPECT_EQ(a.grad().raw_data(), sgd.gradients().raw_data());
 }
 
+// The wider gradients would lie one over the other, and behind the block.
+TEST(Optimizer, RefusesParametersThatWereConvertedSince) {
+  nn::Linear fc(20, 20);
+  nn::init_parameters(fc, 1);
+  SGD sgd(fc.named_parameters(), {.lr = 1});
+  fc.to(DType::f64);
+  EXPECT_THAT(message_of<DtypeError>([&] { sgd.zero_grad(); }), ::testing::HasSubstr("after Module::to()"));
+  fc.to(DType::f32);
+  EXPECT_NO_THROW(sgd.zero_grad());
+}
+
 TEST(Optimizer, ScalesAndFreezesParametersOneByOne) {
   nn::Linear fc(1, 1);
   nn::init::constant_(fc.weight, 1);
