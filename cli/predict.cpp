@@ -110,7 +110,8 @@ void add_predict(CLI::App& app, Action& action) {
   command->add_option("rows", arguments->rows, "CSV: columns by name in any order; without a header by place")
       ->required();
   command->add_option("--to", arguments->to, "Where the answers go, as CSV (default: standard output)");
-  command->add_option("--model", arguments->model, "Of a run directory: the model's id (default: the best one)");
+  command->add_option("--model", arguments->model, "Of a run directory: the model's id (default: the best one)")
+      ->transform(whole_number());
   add_last(*command, arguments->last);
   auto* header = command->add_flag("--header", arguments->has_header, "The first line is a header");
   command->add_flag("--no-header", arguments->has_none, "The first line is a row")->excludes(header);

@@ -71,7 +71,7 @@ void add_report(CLI::App& app, Action& action) {
   auto* json = command->add_flag("--json", arguments->json, "What results.json has, as the run stands now");
   auto* csv = command->add_flag("--csv", arguments->csv, "A line per model, best first")->excludes(json);
   command->add_option("--top", arguments->top, "Only the best N models")
-      ->check(at_least_one())
+      ->transform(whole_number(1))
       ->excludes(json)
       ->excludes(csv);
   command->callback([=, &action] { action = [=] { return report(*arguments); }; });
