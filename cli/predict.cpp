@@ -50,6 +50,17 @@ nn::Predictor open_predictor(const PredictArguments& arguments) {
   return hopper::load_predictor(arguments.from, id, {}, which_of(arguments.last));
 }
 
+// The answers would replace the only copy of what they were made from.
+void refuse_input_as_output(const PredictArguments& arguments) {
+  std::error_code unknown;
+  if (arguments.to.empty() || !fs::is_regular_file(arguments.to, unknown)) return;
+  for (const std::string& input : {arguments.rows, arguments.from}) {
+    if (!fs::equivalent(arguments.to, input, unknown)) continue;
+    throw ConfigError("[predict] --to: expected another file than " + input +
+                      ", which the answers would replace; nothing was written");
+  }
+}
+
 std::optional<bool> header_of(const PredictArguments& arguments) {
   return arguments.has_header || arguments.has_none ? std::optional(arguments.has_header) : std::nullopt;
 }
@@ -80,6 +91,7 @@ std::int64_t answer(nn::Predictor& predictor, data::RowEncoder& encoder, data::C
 }
 
 int predict(const PredictArguments& arguments) {
+  refuse_input_as_output(arguments);
   nn::Predictor predictor = open_predictor(arguments);
   data::RowEncoder encoder(predictor.schema());
   data::CsvRows rows(arguments.rows, encoder, header_of(arguments));
