@@ -156,6 +156,9 @@ TEST_F(Newcomer, HearsOfOutputThatCannotBeWritten) {
 TEST_F(Newcomer, MayTrainOnForMoreEpochs) {
   ASSERT_EQ(run("short").code, 0);
   ASSERT_EQ(run("long", {"--set", "search.epochs=4"}).code, 0);
+  const Finished too_many = go({"resume", "short", "--epochs", "2000000"});
+  EXPECT_EQ(too_many.code, 2);
+  EXPECT_THAT(too_many.err, HasSubstr("epochs: expected at most 1048576, got 2000000"));
   const Finished more = go({"resume", "short", "--epochs", "4"});
   ASSERT_EQ(more.code, 0) << more.err;
   EXPECT_THAT(more.err, HasSubstr("the run is extended to 4 epochs"));
