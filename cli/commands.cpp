@@ -1,8 +1,10 @@
 #include "cli/commands.h"
 
+#include <charconv>
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "hopper/run.h"
 
 namespace hop::cli {
@@ -22,7 +24,8 @@ ErrorReport report_of(const std::exception_ptr& error) {
 
 int report_error(const std::exception_ptr& error) {
   const ErrorReport report = report_of(error);
-  std::fprintf(stderr, "hop: %s: %s\n", report.kind.c_str(), report.text.c_str());
+  constexpr std::size_t kMost = 4000;  // a message may hold what stands in a file: no terminal obeys it
+  std::fprintf(stderr, "hop: %s: %s\n", report.kind.c_str(), printable(report.text, kMost).c_str());
   return report.code;
 }
 
@@ -52,13 +55,32 @@ std::optional<hopper::StateFile> which_of(bool last) {
   return last ? std::optional(hopper::StateFile::Last) : std::nullopt;
 }
 
-CLI::Validator at_least_one() {
-  return {[](const std::string& text) {
-            const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-            const bool positive = digits && text.find_first_not_of('0') != std::string::npos;
-            return positive ? "" : "expected a whole number of at least 1, got " + text;
+CLI::Validator whole_number(std::uint64_t least) {
+  return {[least](std::string& text) -> std::string {
+            const std::string given = printable(text);
+            std::uint64_t number = 0;
+            const char* const end = text.data() + text.size();
+            const auto [at, wrong] = std::from_chars(text.data(), end, number);
+            if (wrong == std::errc::result_out_of_range) return "expected a whole number below 2^64, got " + given;
+            if (wrong != std::errc() || at != end || number < least) {
+              return "expected a whole number of at least " + std::to_string(least) + ", got " + given;
+            }
+            text = std::to_string(number);  // the library would read 010 as eight
+            return "";
           },
-          "at least 1"};
+          "at least " + std::to_string(least)};
+}
+
+CLI::Validator number_between(double least, double most) {
+  return {[least, most](const std::string& text) -> std::string {
+            double number = 0;
+            const char* const end = text.data() + text.size();
+            const auto [at, wrong] = std::from_chars(text.data(), end, number);
+            const bool is_number = wrong == std::errc() && at == end;
+            if (is_number && number >= least && number <= most) return "";
+            return "expected a number from " + shortest(least) + " to " + shortest(most) + ", got " + printable(text);
+          },
+          "from " + shortest(least) + " to " + shortest(most)};
 }
 
 }  // namespace hop::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <optional>
@@ -31,8 +32,11 @@ bool is_journal_error(const std::exception_ptr& error);
 /// Prints a line on stderr if the source of a run's data has changed. The run goes on with its own copy.
 void tell_source_change(const std::string& run_directory);
 
-/// A whole number of at least 1.
-CLI::Validator at_least_one();
+/// A whole number in decimal digits, leading zeros or not. For Option::transform: alone, the library would read 010 as
+/// eight and -1 as the largest number.
+CLI::Validator whole_number(std::uint64_t least = 0);
+/// A number; CLI::Range would take NaN.
+CLI::Validator number_between(double least, double most);
 
 /// `--last`: of a run that keeps the states of best epochs, the last state.
 void add_last(CLI::App& command, bool& last);

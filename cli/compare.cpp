@@ -1,5 +1,9 @@
 // hop compare EXPERIMENT.toml: the same models and rows under several strategies, one run after the other.
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -118,10 +122,13 @@ std::vector<std::string> all_strategies() {
   return names;
 }
 
-// compare, compare-2, ..: the first that is not there.
-fs::path free_folder() {
+// Makes compare, compare-2, ..: the first that is not there. If several start at once, mkdir gives each its own.
+fs::path claim_folder() {
   fs::path folder = "compare";
-  for (int n = 2; fs::exists(folder); ++n) folder = "compare-" + std::to_string(n);
+  for (int n = 2; ::mkdir(folder.c_str(), 0777) != 0; ++n) {
+    if (errno != EEXIST) throw ConfigError("[compare] cannot create " + folder.string() + ": " + std::strerror(errno));
+    folder = "compare-" + std::to_string(n);
+  }
   return folder;
 }
 
@@ -155,7 +162,7 @@ int compare(const CompareArguments& arguments) {
     throw ConfigError("[compare] expected each strategy and number of workers once, got " + name_of(experiment) +
                       " twice");
   }
-  const fs::path folder = arguments.folder.empty() ? free_folder() : fs::path(arguments.folder);
+  const fs::path folder = arguments.folder.empty() ? claim_folder() : fs::path(arguments.folder);
   if (fs::exists(folder) && !fs::is_empty(folder)) {
     throw ConfigError("[compare] --to: expected a new or empty folder, got " + folder.string());
   }
@@ -197,7 +204,7 @@ void add_compare(CLI::App& app, Action& action) {
   command->add_option("--workers", arguments->workers, "How many, a run for each: --workers 1,2")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(at_least_one());
+      ->transform(whole_number(1));
   command->add_option("--to", arguments->folder,
                       "A new folder for the runs and the page (default: compare, or compare-2, ..)");
   command->add_option("--set", arguments->overrides, "Overrides a key of the file: --set search.epochs=3")

@@ -82,15 +82,19 @@ void print_last_words(const hopper::Results& results, const std::filesystem::pat
 
 // 0, 1 and 2 have their own use.
 CLI::Validator open_for_writing() {
-  return {[](const std::string& text) {
+  return {[](std::string& text) -> std::string {
             constexpr int kFirst = 3;
             int descriptor = 0;
             const auto read = std::from_chars(text.data(), text.data() + text.size(), descriptor);
-            const int flags = read.ec == std::errc{} && descriptor >= kFirst ? ::fcntl(descriptor, F_GETFL) : -1;
+            const bool is_number = read.ec == std::errc{} && read.ptr == text.data() + text.size();
+            const int flags = is_number && descriptor >= kFirst ? ::fcntl(descriptor, F_GETFL) : -1;
             const bool is_open = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
-            return is_open ? ""
-                           : "expected the number of a file that is open for writing, 3 or higher, got " + text +
-                                 "; in a shell: --events 3 3>events.jsonl";
+            if (!is_open) {
+              return "expected the number of a file that is open for writing, 3 or higher, got " + text +
+                     "; in a shell: --events 3 3>events.jsonl";
+            }
+            text = std::to_string(descriptor);
+            return "";
           },
           "FD"};
 }
@@ -121,7 +125,7 @@ void add_telling(CLI::App& command, Telling& telling) {
   command
       .add_option("--events", telling.events,
                   "The number of an open file, 3 or higher: what happens is written there, a JSON object per line")
-      ->check(open_for_writing());
+      ->transform(open_for_writing());
 }
 
 void add_patience(CLI::App& command, std::optional<double>& patience) {
@@ -130,7 +134,7 @@ void add_patience(CLI::App& command, std::optional<double>& patience) {
                   "Seconds that a worker may stand still before it is started anew, at least (run.patience, " +
                       std::to_string(static_cast<int>(hopper::kDefaultPatience)) +
                       "); where units take long, it may for 20 times their median")
-      ->check(CLI::Range(hopper::kShortestPatience, hopper::kLongestPatience));
+      ->check(number_between(hopper::kShortestPatience, hopper::kLongestPatience));
 }
 
 int conduct(const std::filesystem::path& run_directory, const hopper::Experiment& experiment, const Telling& telling,

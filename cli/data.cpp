@@ -62,7 +62,8 @@ data::ColumnWords column_words(const std::vector<std::string>& texts) {
   for (const std::string& text : texts) {
     const std::size_t at = text.rfind('=');
     if (at == std::string::npos) throw ConfigError("[data] --column: expected COLUMN=WORD, got " + printable(text));
-    words[text.substr(0, at)] = text.substr(at + 1);
+    const bool is_new = words.emplace(text.substr(0, at), text.substr(at + 1)).second;
+    if (!is_new) throw ConfigError("[data] --column: " + printable(text.substr(0, at)) + ": the column is named twice");
   }
   return words;
 }
@@ -170,7 +171,7 @@ void add_import(CLI::App& data, Action& action) {
   CLI::App* command = data.add_subcommand("import", "Partition raw files: hop data import idx SOURCE... --out DIR");
   command->add_option("format", arguments->format, "One of " + format_names())->required();
   command->add_option("sources", arguments->sources, "A folder, or files")->required();
-  command->add_option("--partitions", arguments->partitions, "How many (default 4)")->check(at_least_one());
+  command->add_option("--partitions", arguments->partitions, "How many (default 4)")->transform(whole_number(1));
   command->add_option("--out", arguments->out, "The data set's folder; must not exist or be empty")->required();
   command
       ->add_option("--label", arguments->labels,
@@ -188,11 +189,14 @@ void add_import(CLI::App& data, Action& action) {
                       "CSV: how categories become features: one_hot (default), or index for a layer \"embed\"");
   command->add_option("--separator", arguments->separator,
                       "CSV: comma, tab, semicolon or bar, or the character itself (default: found in the first lines)");
-  command->add_option(
-      "--context", arguments->context,
-      "Text: characters of a row, before the one to predict (" + std::to_string(data::CsvOptions{}.context) + ")");
-  command->add_option("--seed", arguments->seed, "Of the shuffle (default 0)");
-  auto* tail = command->add_option("--validation-tail", arguments->tail, "Validate on the last N rows");
+  command
+      ->add_option(
+          "--context", arguments->context,
+          "Text: characters of a row, before the one to predict (" + std::to_string(data::CsvOptions{}.context) + ")")
+      ->transform(whole_number(1));
+  command->add_option("--seed", arguments->seed, "Of the shuffle (default 0)")->transform(whole_number());
+  auto* tail = command->add_option("--validation-tail", arguments->tail, "Validate on the last N rows")
+                   ->transform(whole_number(1));
   auto* fraction =
       command->add_option("--validation-fraction", arguments->fraction, "Validate on a random share of the rows")
           ->excludes(tail);
@@ -218,7 +222,7 @@ void add_split(CLI::App& data, Action& action) {
       ->required()
       ->allow_extra_args(false);
   command->add_option("--replicas", arguments->replicas, "How many nodes get each partition (default 1)")
-      ->check(at_least_one());
+      ->transform(whole_number(1));
   command->callback([=, &action] { action = [=] { return split(*arguments); }; });
 }
 

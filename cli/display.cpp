@@ -54,15 +54,18 @@ std::vector<const hopper::Model*> leaders(const hopper::Ledger& ledger, const ho
   return models;
 }
 
+// A loss or a metric, in few characters.
+std::string score_text(double value) { return format(std::abs(value) < 1e9 ? "%.4f" : "%.5g", value); }
+
 std::string leader_line(const hopper::Model& model, const hopper::Objective& objective) {
   const hopper::EpochMetrics& last = *model.ranked();
   std::string line = format("model %-3u epoch %-3zu", model.id.value, model.epochs.size());
   if (model.best_epoch) line += format(" best %-3u", number_of(*model.best_epoch));
   if (last.valid_accuracy) line += format("  %6.2f %%", *last.valid_accuracy * 100);
   line +=
-      last.valid_loss ? format("  valid loss %.4f", *last.valid_loss) : format("  train loss %.4f", last.train_loss);
+      last.valid_loss ? "  valid loss " + score_text(*last.valid_loss) : "  train loss " + score_text(last.train_loss);
   if (objective.kind == hopper::Objective::Own) {
-    line += "  " + to_string(objective) + format(" %.4f", measured(objective, last).value_or(NAN));
+    line += "  " + to_string(objective) + " " + score_text(measured(objective, last).value_or(NAN));
   }
   return line + "  " + model.config.to_text();
 }

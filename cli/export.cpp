@@ -48,9 +48,11 @@ bool is_onnx(const fs::path& file) {
 
 // A script of ours may be replaced, a file of the user's may not.
 bool may_write(const fs::path& script) {
+  std::error_code unknown;
+  if (!fs::exists(script, unknown)) return !unknown;
   std::ifstream stream(script);
   std::string line;
-  return !stream || (std::getline(stream, line) && line == nn::kTorchScriptMark);
+  return std::getline(stream, line) && line == nn::kTorchScriptMark;
 }
 
 // The script finds the weights by its own name, so it lies beside them. Nothing lies beside a pipe.
@@ -110,7 +112,7 @@ void add_export(CLI::App& app, Action& action) {
       app.add_subcommand("export", "Write a trained model for other programs: safetensors and PyTorch, or ONNX");
   command->add_option("run_dir", arguments->directory, "The run directory")->required();
   CLI::Option_group* which = command->add_option_group("which", "Which model");
-  which->add_option("--model", arguments->model, "The model's id");
+  which->add_option("--model", arguments->model, "The model's id")->transform(whole_number());
   which->add_flag("--best", arguments->best, "The best model of the run");
   which->require_option(1);
   add_last(*command, arguments->last);

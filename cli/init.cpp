@@ -134,7 +134,13 @@ std::string surprises(const data::TableGuess& guess) {
     lines.push_back("column " + std::to_string(i) + (column.name.empty() ? "" : " \"" + printable(column.name) + "\"") +
                     (is_dropped ? " is left out: " : " is a category: ") + column.reason + "\n");
   }
+  const std::string& label = guess.columns[guess.label].name;
+  const auto same = std::ranges::count(guess.columns, label, &data::GuessedColumn::name);
   std::string text;
+  if (guess.has_header && same > 1) {
+    text = "\"" + printable(label) + "\" is the name of " + std::to_string(same) +
+           " columns: of one that repeats the label, a model learns nothing else; \"drop\" leaves it out\n";
+  }
   for (std::size_t i = 0; i < std::min(lines.size(), kShown); ++i) text += lines[i];
   return lines.size() <= kShown ? text : text + "and " + std::to_string(lines.size() - kShown) + " more are left out\n";
 }

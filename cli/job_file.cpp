@@ -8,6 +8,7 @@
 #include "base/words.h"
 #include "cli/network_option.h"
 #include "hopper/detail/toml_override.h"
+#include "hopper/detail/toml_text.h"
 
 namespace hop::cli {
 namespace {
@@ -76,8 +77,8 @@ std::optional<Job> read_job(const std::string& path, std::span<const std::string
   text << file.rdbuf();
   toml::table root;
   try {
-    root = toml::parse(text.str(), path);
-  } catch (const toml::parse_error&) {
+    root = hopper::parse_toml(text.str(), path);
+  } catch (const ConfigError&) {
     return std::nullopt;  // whoever reads the experiment says what is wrong
   }
   if (!file || !root.contains("job")) return std::nullopt;

@@ -89,6 +89,7 @@ int guarded(const Action& action) {
 int main(int argc, char** argv) {
   hop::cli::open_standard_files();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that is gone is a write error and does not end the run
+  std::signal(SIGXFSZ, SIG_IGN);  // so is a file that has reached the limit of its size (ulimit -f)
   CLI::App app("Model hopping: the data stays, the models travel.", "hop");
   app.set_version_flag("--version", std::string("hop ") + hop::kVersion);
   app.require_subcommand(1);

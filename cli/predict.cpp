@@ -50,6 +50,17 @@ nn::Predictor open_predictor(const PredictArguments& arguments) {
   return hopper::load_predictor(arguments.from, id, {}, which_of(arguments.last));
 }
 
+// The answers would replace the only copy of what they were made from.
+void refuse_input_as_output(const PredictArguments& arguments) {
+  std::error_code unknown;
+  if (arguments.to.empty() || !fs::is_regular_file(arguments.to, unknown)) return;
+  for (const std::string& input : {arguments.rows, arguments.from}) {
+    if (!fs::equivalent(arguments.to, input, unknown)) continue;
+    throw ConfigError("[predict] --to: expected another file than " + input +
+                      ", which the answers would replace; nothing was written");
+  }
+}
+
 std::optional<bool> header_of(const PredictArguments& arguments) {
   return arguments.has_header || arguments.has_none ? std::optional(arguments.has_header) : std::nullopt;
 }
@@ -80,6 +91,7 @@ std::int64_t answer(nn::Predictor& predictor, data::RowEncoder& encoder, data::C
 }
 
 int predict(const PredictArguments& arguments) {
+  refuse_input_as_output(arguments);
   nn::Predictor predictor = open_predictor(arguments);
   data::RowEncoder encoder(predictor.schema());
   data::CsvRows rows(arguments.rows, encoder, header_of(arguments));
@@ -110,7 +122,8 @@ void add_predict(CLI::App& app, Action& action) {
   command->add_option("rows", arguments->rows, "CSV: columns by name in any order; without a header by place")
       ->required();
   command->add_option("--to", arguments->to, "Where the answers go, as CSV (default: standard output)");
-  command->add_option("--model", arguments->model, "Of a run directory: the model's id (default: the best one)");
+  command->add_option("--model", arguments->model, "Of a run directory: the model's id (default: the best one)")
+      ->transform(whole_number());
   add_last(*command, arguments->last);
   auto* header = command->add_flag("--header", arguments->has_header, "The first line is a header");
   command->add_flag("--no-header", arguments->has_none, "The first line is a row")->excludes(header);

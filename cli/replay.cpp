@@ -28,7 +28,7 @@ void add_replay(CLI::App& app, Action& action) {
   auto model = std::make_shared<std::optional<std::uint32_t>>();
   CLI::App* command = app.add_subcommand("replay", "Train a run's journaled visits again and compare the bits");
   command->add_option("run_dir", *directory, "The run directory")->required();
-  command->add_option("--model", *model, "Only this model");
+  command->add_option("--model", *model, "Only this model")->transform(whole_number());
   command->callback([=, &action] {
     action = [=] { return replay(*directory, *model ? std::optional(ModelId(**model)) : std::nullopt); };
   });

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "hopper/detail/run_directory.h"
 #include "hopper/run.h"
 
 namespace hop::cli {
@@ -31,7 +32,7 @@ void print_for_people(const hopper::Results& results, std::size_t top) {
   if (results.is_running) {
     std::puts("\nrunning");
   } else if (results.outcome == hopper::Outcome::Interrupted) {
-    const bool is_remote = std::filesystem::exists(results.run_directory / "remote");
+    const bool is_remote = std::filesystem::exists(results.run_directory / hopper::kRemoteMark);
     if (results.is_durable)
       std::printf("\ninterrupted; to go on: hop resume %s%s\n", results.run_directory.c_str(),
                   is_remote ? " --listen HOST:PORT --key-file FILE" : "");
@@ -70,7 +71,7 @@ void add_report(CLI::App& app, Action& action) {
   auto* json = command->add_flag("--json", arguments->json, "What results.json has, as the run stands now");
   auto* csv = command->add_flag("--csv", arguments->csv, "A line per model, best first")->excludes(json);
   command->add_option("--top", arguments->top, "Only the best N models")
-      ->check(at_least_one())
+      ->transform(whole_number(1))
       ->excludes(json)
       ->excludes(csv);
   command->callback([=, &action] { action = [=] { return report(*arguments); }; });

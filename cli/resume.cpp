@@ -47,12 +47,13 @@ void add_resume(CLI::App& app, Action& action) {
   add_listening(*command, arguments->listening);
   add_telling(*command, arguments->telling);
   command->add_option("--epochs", arguments->epochs, "Train the models on, to so many epochs in all")
-      ->check(at_least_one());
+      ->transform(whole_number(1));
   CLI::Option* retry = command->add_flag(
       "--retry", arguments->retry, "Bring models back that were set aside: they train on from their newest states");
   command
       ->add_option("--model", arguments->models, "With --retry: bring only this model back; may be given several times")
       ->allow_extra_args(false)
+      ->transform(whole_number())
       ->needs(retry);
   command->callback([arguments, &action] { action = [arguments] { return resume(*arguments); }; });
 }

@@ -82,7 +82,7 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("experiment", arguments->experiment, "The experiment file (TOML)")->required();
   command->add_option("--run-dir", arguments->run_directory,
                       "Where the run's files go; new or empty (default: runs/<name>-<n>)");
-  command->add_option("--workers", arguments->workers, "Overrides run.workers")->check(at_least_one());
+  command->add_option("--workers", arguments->workers, "Overrides run.workers")->transform(whole_number(1));
   command->add_option("--set", arguments->overrides, "Overrides a key of the file: --set search.epochs=3")
       ->allow_extra_args(false);
   add_patience(*command, arguments->patience);

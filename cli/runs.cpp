@@ -40,9 +40,17 @@ std::string best_of(const hopper::Results& results) {
   return "model " + std::to_string(results.best->value) + ": " + to_string(results.objective) + " " + text;
 }
 
+// Whether to list it. A folder of somebody else, in which nothing can be looked for, may hold a run.
+bool may_be_run(const fs::directory_entry& entry) {
+  std::error_code closed, ignored;
+  const bool is_run = fs::exists(entry.path() / "experiment.toml", closed);
+  return is_run || (closed && entry.is_directory(ignored));
+}
+
 Line describe(const fs::path& run) {
-  Line line{.when = last_written(run), .directory = run.string(), .status = "", .models = "-", .best = "-"};
+  Line line{.when = last_written(run), .directory = printable(run.string()), .status = "", .models = "-", .best = "-"};
   try {
+    hopper::read_run_file(run, "experiment.toml");  // throws if nobody can read it
     if (!hopper::has_begun(run)) {
       line.status = hopper::is_running(run) ? "preparing" : "not begun";
       return line;
@@ -74,7 +82,7 @@ int runs(const std::string& folder) {
   }
   std::vector<Line> lines;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (fs::exists(entry.path() / "experiment.toml")) lines.push_back(describe(entry.path()));
+    if (may_be_run(entry)) lines.push_back(describe(entry.path()));
   }
   std::ranges::sort(lines, [](const Line& a, const Line& b) {
     return a.when != b.when ? a.when > b.when : a.directory < b.directory;

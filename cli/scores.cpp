@@ -47,20 +47,23 @@ std::string Scores::class_name(std::int64_t index) const {
   return target_.class_names.empty() ? std::to_string(index) : target_.class_names[static_cast<std::size_t>(index)];
 }
 
+// The number of a class, or the number to predict; none for another text.
+std::optional<double> Scores::value_of(std::string_view label) const {
+  if (target_.kind == data::TargetKind::numbers) return data::number_in(label);
+  const auto place = target_.class_names.empty() ? data::whole_number_in(label) : places_.find(label);
+  const bool is_known = place && *place >= 0 && *place < target_.classes;
+  return is_known ? std::optional(static_cast<double>(*place)) : std::nullopt;
+}
+
 void Scores::take(const std::vector<std::string_view>& labels) {
   std::vector<double>& row = taken_.emplace_back();
-  if (std::ranges::any_of(labels, data::is_missing)) {
+  if (std::ranges::any_of(labels,
+                          [&](std::string_view label) { return data::is_missing(label) && !value_of(label); })) {
     ++unlabelled_;
     return;
   }
   for (const std::string_view label : labels) {
-    std::optional<double> value = data::number_in(label);
-    if (target_.kind == data::TargetKind::classes) {
-      const auto place = target_.class_names.empty() ? data::whole_number_in(label) : places_.find(label);
-      const bool is_known = place && *place >= 0 && *place < target_.classes;
-      value = is_known ? std::optional(static_cast<double>(*place)) : std::nullopt;
-    }
-    if (value) {
+    if (const std::optional<double> value = value_of(label)) {
       row.push_back(*value);
       continue;
     }

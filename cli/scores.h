@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,7 +20,7 @@ class Scores {
  public:
   explicit Scores(const nn::Predictor& predictor);
   /// The labels of the next row, one per target. A row without a label, or with one that the model does not know, is
-  /// not measured.
+  /// not measured. A word such as "none" or "?" is no label, unless the model has a class of this name.
   void take(const std::vector<std::string_view>& labels);
   /// The answers for the rows that were taken since the last call.
   void measure(const nn::Predictions& predictions);
@@ -27,6 +28,7 @@ class Scores {
   std::string text() const;
 
  private:
+  std::optional<double> value_of(std::string_view label) const;
   Tensor labels_of(const std::vector<std::int64_t>& rows) const;
   std::string confusion() const;
   std::string class_name(std::int64_t index) const;

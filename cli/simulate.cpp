@@ -333,7 +333,7 @@ void add_simulate(CLI::App& app, Action& action) {
   command->add_option("--workers", arguments->workers, "How many, a line for each: --workers 2,8,1000")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(at_least_one());
+      ->transform(whole_number(1));
   command->add_option("--strategies", arguments->strategies, "Names, a line for each: hopping,allreduce")
       ->delimiter(',')
       ->allow_extra_args(false);
@@ -345,7 +345,7 @@ void add_simulate(CLI::App& app, Action& action) {
   CLI::Option* measured = command->add_option(
       "--measured", arguments->measured, "A run directory: its times, state sizes and metrics are those of the models");
   command->add_option("--pass-seconds", arguments->pass_seconds, "Seconds of a pass over a partition (default 1)")
-      ->check(CLI::Range(0.0, 3e7))
+      ->check(number_between(0, 3e7))
       ->excludes(measured);
   command->add_option("--set", arguments->overrides, "Overrides a key of the file: --set search.epochs=3")
       ->allow_extra_args(false);

@@ -1,11 +1,14 @@
 #include "cli/simulate_job.h"
 
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/error.h"
 #include "base/table.h"
+#include "base/words.h"
 
 namespace hop::cli {
 namespace {
@@ -41,6 +44,14 @@ constexpr std::array kFigures = {
     Figure{"worker_bytes", "worker GB", 1e-9, [](const JobReport& r) { return r.worker_bytes; }},
 };
 
+std::uint32_t workers_from(const std::string& text) {
+  std::uint32_t workers = 0;
+  const char* const end = text.data() + text.size();
+  const auto [at, wrong] = std::from_chars(text.data(), end, workers);
+  if (wrong == std::errc() && at == end) return workers;  // the job says how many there may be
+  throw ConfigError("[job] workers: expected a number of at most 100,000, got " + printable(text));
+}
+
 std::vector<Line> lines_of(const simulate::Job& job, const JobChoices& choices) {
   std::vector<std::string> systems = choices.systems;
   if (systems.empty()) {
@@ -54,7 +65,7 @@ std::vector<Line> lines_of(const simulate::Job& job, const JobChoices& choices) 
     for (const std::string& policy : policies) {
       for (const std::string& number : workers) {
         simulate::Job one = job;
-        one.workers = static_cast<std::uint32_t>(std::stoul(number));
+        one.workers = workers_from(number);
         if (job.partitions == job.workers) one.partitions = one.workers;
         Line line{&simulate::find_job_system(system), policy, one.workers, {}};
         line.report = simulate::run_job(one, *line.system, policy);

@@ -106,12 +106,12 @@ void add_worker(CLI::App& app, Action& action) {
   command
       ->add_option("--wait", arguments->join.patience,
                    "Seconds that it waits for the run, and for a place in it (default 600)")
-      ->check(CLI::Range(0.0, 1e9));
+      ->check(number_between(0, 1e9));
   command
       ->add_option("--leave", arguments->join.leave_patience,
                    "Seconds for handing its states to other workers after Ctrl-C or SIGTERM (default 60); a second one "
                    "ends it at once")
-      ->check(CLI::Range(0.0, 1e9));
+      ->check(number_between(0, 1e9));
   command->add_flag("--end-with-stdin", arguments->ends_with_stdin,
                     "End when standard input ends: for programs that start workers");
   // Of the workers that `hop run` starts: who they are, and which life this is. Their secret comes in a pipe.

@@ -202,6 +202,7 @@ bool is_same(const fs::path& file, const SourceFile& before, const Dataset& prep
 Dataset import_dataset(const Format& format, std::span<const fs::path> sources, const fs::path& out,
                        const ImportOptions& options) {
   if (sources.empty()) throw DataError("[data] expected a source to import, got none");
+  if (out.empty()) throw ConfigError("[data] expected a folder for the data set, got \"\"");
   if (!format.has_columns && !options.columns.empty()) {
     throw ConfigError("[data] columns: expected the columns of a CSV file, got " + std::string(format.name) + " files");
   }

@@ -38,8 +38,8 @@ std::string lower(std::string_view text) {
 /// The cells of a column, as they pass by.
 struct Profile {
   std::int64_t numbers = 0, missing = 0, texts = 0, whole = 0;
-  std::string missing_word;                                     // the first that is not empty
-  std::map<std::string, std::int64_t, std::less<>> words = {};  // numbers too, up to kMostWords; word -> rows
+  std::map<std::string, std::int64_t, std::less<>> missing_words = {};  // NA, none, .. -> rows
+  std::map<std::string, std::int64_t, std::less<>> words = {};          // numbers too, up to kMostWords; word -> rows
   bool too_many = false, counts_up = true;
   double last = 0;
   std::string code = {};         // the first number with leading zeros
@@ -48,12 +48,15 @@ struct Profile {
   std::int64_t comma_line = 0;
   std::string first_text = {};  // the first word that is no number
   std::int64_t text_line = 0;
+  std::string not_utf8 = {};  // the first word that is no UTF-8
+  std::int64_t not_utf8_line = 0;
+  double least = INFINITY, greatest = -INFINITY;
 
   void include(std::string_view cell, std::int64_t line) {
     const auto number = number_in(cell);
     if (!number && is_missing(cell)) {
       ++missing;
-      if (missing_word.empty()) missing_word = cell;
+      ++missing_words[std::string(cell)];
       counts_up = false;
       return;
     }
@@ -68,6 +71,10 @@ struct Profile {
       comma_line = line;
     }
     if (number && std::floor(*number) == *number) ++whole;
+    if (number) {
+      least = std::min(least, *number);
+      greatest = std::max(greatest, *number);
+    }
     counts_up = counts_up && number && (numbers == 1 || *number == last + 1);
     last = number.value_or(0);
     const std::string word = category_word(cell);
@@ -75,16 +82,33 @@ struct Profile {
       ++found->second;
     } else if (words.size() < kMostWords) {
       words.emplace(word, 1);
+      if (not_utf8.empty() && !is_utf8(cell)) {
+        not_utf8 = cell;
+        not_utf8_line = line;
+      }
     } else {
       too_many = true;
     }
   }
+  /// The column is the label: its words are classes, whatever they stand for elsewhere ("none", "-"). Of a number to
+  /// predict they stay missing values.
+  void take_words_for_classes() {
+    if (is_number() && !are_classes()) return;
+    std::erase_if(missing_words, [this](const auto& word) {
+      if (is_missing_label(word.first)) return false;
+      words.insert(word);
+      texts += word.second;
+      missing -= word.second;
+      return true;
+    });
+  }
   std::int64_t rows() const { return numbers + texts; }
   bool is_number() const { return texts == 0 && numbers > 0 && code.empty(); }
   bool are_numbers_with_commas() const { return commas > 0 && commas == texts; }
-  // A column of measurements in which somebody mistyped: each is a word of its own, and hardly any is no number.
+  // A column of measurements in which somebody mistyped, or wrote a word for a missing value: hardly a number comes
+  // twice, and few cells are none.
   bool has_slips() const {
-    constexpr std::int64_t kNumbersForASlip = 100;
+    constexpr std::int64_t kNumbersForASlip = 4;
     return texts > 0 && numbers >= kNumbersForASlip * texts && code.empty() &&
            std::cmp_greater(2 * words.size(), rows());
   }
@@ -123,13 +147,13 @@ GuessedColumn guess_column(const std::string& name, const Profile& column) {
     return {name, "drop", words + ": an id"};
   }
   if (column.is_number()) return {name, "number", column.different() + " different numbers" + missing_note(column)};
+  if (column.has_slips()) {
+    return {name, "drop",
+            std::to_string(column.numbers) + " of " + std::to_string(column.rows()) + " values are numbers, but line " +
+                std::to_string(column.text_line) + " has \"" + printable(column.first_text) +
+                "\": correct it or leave it empty, and write number"};
+  }
   if (column.too_many || (has_many_words(column) && std::cmp_greater(2 * column.words.size(), column.rows()))) {
-    if (column.has_slips()) {
-      return {name, "drop",
-              std::to_string(column.numbers) + " of " + std::to_string(column.rows()) +
-                  " values are numbers, but line " + std::to_string(column.text_line) + " has \"" +
-                  printable(column.first_text) + "\": correct it or leave it empty, and write number"};
-    }
     return {name, "drop", words + ": too many for " + std::to_string(column.rows()) + " rows"};
   }
   return {name, "category", words + missing_note(column)};
@@ -155,7 +179,8 @@ class Guesser {
     while (records.next(cells)) {
       if (cells.size() != first_.size()) {
         throw DataError("[init] expected " + std::to_string(first_.size()) + " columns, got " +
-                        std::to_string(cells.size()) + " (" + file_ + ", line " + std::to_string(records.line()) + ")");
+                        std::to_string(cells.size()) + " (" + file_ + ", line " + std::to_string(records.line()) +
+                        "): " + kOtherWidth);
       }
       for (std::size_t i = 0; i < cells.size(); ++i) profiles_[i].include(cells[i], records.line());
       ++guess_.rows;
@@ -181,9 +206,11 @@ class Guesser {
     for (std::size_t i = 0; i < first_.size(); ++i) {
       guess_.columns.push_back(guess_column(guess_.has_header ? first_[i] : "", profiles_[i]));
       guess_.columns.back().has_codes = !profiles_[i].code.empty();
+      refuse_other_texts(i);
     }
     label ? find_label(*label) : guess_label();
-    const Profile& values = profiles_[guess_.label];
+    Profile& values = profiles_[guess_.label];
+    values.take_words_for_classes();
     refuse_constant(values);
     GuessedColumn& column = guess_.columns[guess_.label];
     column.word = "label";
@@ -207,16 +234,55 @@ class Guesser {
   }
 
  private:
-  // A header has no numbers and no gaps, and its cells are no values of their columns.
+  // The cells of a header are no values of their columns. A gap is the name of an index of pandas, if a name stands
+  // over numbers. A number may be a name, too: a year, or the number of a column.
   bool is_header() const {
+    bool has_gaps = false, has_name_over_numbers = false, has_name_over_words = false;
+    std::vector<double> numbers;
+    std::size_t outside = 0;
     for (std::size_t i = 0; i < first_.size(); ++i) {
-      if (!is_name(first_[i]) || profiles_[i].words.contains(first_[i])) return false;
+      const Profile& column = profiles_[i];
+      const std::string& cell = first_[i];
+      if (const auto number = number_in(cell)) {
+        numbers.push_back(*number);
+        outside += column.is_number() && (*number < column.least || *number > column.greatest) ? 1U : 0U;
+      } else if (cell.empty()) {
+        has_gaps = true;
+      } else if (!is_name(cell) || column.words.contains(cell)) {
+        return false;
+      } else {
+        has_name_over_numbers = has_name_over_numbers || column.is_number();
+        has_name_over_words = has_name_over_words || column.are_classes();
+      }
     }
-    return true;
+    if (numbers.empty()) return has_name_over_numbers || !has_gaps;
+    constexpr std::int64_t kFewestRows = 8;  // fewer say little about a column's range
+    const bool are_names = are_even(numbers) || (guess_.rows >= kFewestRows && 2 * outside > numbers.size());
+    return !has_gaps && are_names && (has_name_over_numbers || has_name_over_words);
+  }
+
+  // Years, or the numbers of columns.
+  static bool are_even(const std::vector<double>& numbers) {
+    constexpr std::size_t kFewest = 3;
+    for (std::size_t i = 2; i < numbers.size(); ++i) {
+      if (numbers[i] - numbers[i - 1] != numbers[1] - numbers[0]) return false;
+    }
+    return numbers.size() >= kFewest && numbers[1] != numbers[0];
   }
 
   std::string title(std::size_t place) const {
     return "column " + std::to_string(place) + (guess_.has_header ? " \"" + printable(first_[place]) + "\"" : "");
+  }
+
+  // As a run does, which reads all names, and the words of columns that are not left out.
+  void refuse_other_texts(std::size_t place) const {
+    const Profile& column = profiles_[place];
+    const bool is_name = guess_.has_header && !is_utf8(first_[place]);
+    const bool is_read = guess_.columns[place].word != "drop";
+    if (!is_name && (column.not_utf8.empty() || !is_read)) return;
+    throw DataError("[init] expected UTF-8, got \"" + printable(is_name ? first_[place] : column.not_utf8) + "\" (" +
+                    file_ + ", line " + std::to_string(is_name ? first_line_ : column.not_utf8_line) + ", column " +
+                    std::to_string(place) + "): save the file as UTF-8");
   }
 
   // Whether 1,234 is more than a thousand or little more than one, only a person can say.
@@ -230,9 +296,11 @@ class Guesser {
   void refuse_constant(const Profile& label) const {
     if (label.words.size() > 1) return;
     const std::string all = label.words.empty() ? "nothing" : "\"" + printable(label.words.begin()->first) + "\"";
+    // The first of the map is "", which says least.
+    const std::string missing = label.missing == 0 ? "" : label.missing_words.rbegin()->first;
     const std::string others = label.missing == 0
                                    ? " in every row of "
-                                   : " and, in " + std::to_string(label.missing) + " rows, \"" + label.missing_word +
+                                   : " and, in " + std::to_string(label.missing) + " rows, \"" + missing +
                                          "\", which stands for a missing value (write another word for it), in ";
     throw DataError("[init] expected a label of at least two values, got " + all + others + title(guess_.label) + " (" +
                     file_ + "): is it the right column? --label NAME decides");

@@ -11,6 +11,7 @@
 #include "hopper/detail/experiment_keys.h"
 #include "hopper/detail/key_hint.h"
 #include "hopper/detail/toml_override.h"
+#include "hopper/detail/toml_text.h"
 #include "hopper/experiment.h"
 
 namespace hop::hopper {
@@ -33,9 +34,9 @@ std::string remedy_for_folder(const std::string& path) {
 
 bool is_toml(const std::string& text) {
   try {
-    static_cast<void>(toml::parse(text));
+    static_cast<void>(parse_toml(text, ""));
     return true;
-  } catch (const toml::parse_error&) {
+  } catch (const ConfigError&) {
     return false;
   }
 }
@@ -59,13 +60,7 @@ void refuse_data(const std::string& path, const std::string& text) {
 
 Experiment parse_experiment(std::string_view text, std::string_view origin, std::span<const std::string> overrides,
                             ModelBuilder builder) {
-  toml::table root;
-  try {
-    root = toml::parse(text, origin);
-  } catch (const toml::parse_error& error) {
-    throw ConfigError(std::string(origin) + ":" + std::to_string(error.source().begin.line) + ": " +
-                      std::string(error.description()));
-  }
+  toml::table root = parse_toml(text, origin);
   for (const std::string& override_text : overrides) apply_override(root, override_text);
 
   Experiment experiment;

@@ -1,6 +1,7 @@
 #include "hopper/hand_out.h"
 
 #include <fstream>
+#include <set>
 #include <string>
 
 #include "base/error.h"
@@ -11,6 +12,24 @@ namespace hop::hopper {
 namespace {
 
 constexpr const char* kPlaceFile = "worker";
+
+// Before the first folder is filled: a call that fails leaves nothing that the next one would have to clear away.
+void check_folders(std::span<const std::filesystem::path> folders) {
+  namespace fs = std::filesystem;
+  std::set<fs::path> known;
+  for (const fs::path& folder : folders) {
+    if (folder.empty()) throw ConfigError("[data] expected a folder for each node, got \"\"");
+    std::error_code unknown;
+    if (!known.insert(without_trailing_slash(fs::weakly_canonical(folder, unknown))).second) {
+      throw ConfigError("[data] expected a folder of its own for each node, got " + folder.string() + " twice");
+    }
+    const bool is_free =
+        !fs::exists(folder, unknown) || (fs::is_directory(folder, unknown) && fs::is_empty(folder, unknown));
+    if (is_free) continue;
+    throw DataError("[data] expected a new or empty folder, got " + folder.string() +
+                    ", which holds something; nothing was written");
+  }
+}
 
 }  // namespace
 
@@ -33,6 +52,7 @@ std::vector<std::vector<PartitionId>> nodes_partitions(std::uint32_t partitions,
 void hand_out(const data::Dataset& dataset, std::span<const std::filesystem::path> folders, std::uint32_t replicas) {
   const auto nodes = static_cast<std::uint32_t>(folders.size());
   const auto of_nodes = nodes_partitions(dataset.partition_count(), nodes, replicas);
+  check_folders(folders);
   for (std::size_t n = 0; n < folders.size(); ++n) {
     data::copy_part(dataset, of_nodes[n], folders[n]);
     write_file_atomically(folders[n] / kPlaceFile, as_bytes(std::to_string(n) + "\n"), raise<DataError>);

@@ -185,8 +185,9 @@ EpochMetrics ranked_metrics(const ModelResult& m) {
 
 std::string cell(const std::optional<double>& value, const char* format, double factor = 1) {
   if (!value) return "-";
+  constexpr double kLong = 1e9;  // all digits of a larger number would say little, and not fit
   char text[32];
-  std::snprintf(text, sizeof text, format, *value * factor);
+  std::snprintf(text, sizeof text, std::abs(*value) < kLong ? format : "%.5g", *value * factor);
   return text;
 }
 

@@ -19,6 +19,7 @@
 #include "hopper/detail/predict.h"
 #include "hopper/detail/restore.h"
 #include "hopper/detail/run_checks.h"
+#include "hopper/detail/run_data.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/detail/run_loop.h"
 #include "hopper/detail/status_file.h"
@@ -33,8 +34,6 @@
 
 namespace hop::hopper {
 namespace {
-
-constexpr const char* kRemoteMark = "remote";  // a file in the run directory
 
 std::uint64_t largest_node_bytes(const data::Dataset& dataset, const Itinerary& itinerary) {
   std::vector<std::uint64_t> bytes(itinerary.workers,
@@ -124,10 +123,16 @@ std::shared_ptr<nn::Module> load_module(const Results& results, ModelId id, cons
   const bool is_kept = !model.kept_sha256.empty() && which.value_or(StateFile::Best) == StateFile::Best;
   const std::string& expected = is_kept ? model.kept_sha256 : model.state_sha256;
   const fs::path file = model_file_path(results.run_directory, id, is_kept ? StateFile::Best : StateFile::Last);
-  nn::load_state(file, state.layout(), bytes->span());
-  if (const std::string sha256 = sha256_hex(bytes->span()); sha256 != expected) {
-    throw StateError("[run] expected the state of model " + std::to_string(id.value) + " with SHA-256 " + expected +
-                     ", as the journal has it, got " + sha256 + " (" + file.string() + ")");
+  try {
+    nn::load_state(file, state.layout(), bytes->span());
+    if (const std::string sha256 = sha256_hex(bytes->span()); sha256 != expected) {
+      throw StateError("[run] expected the state of model " + std::to_string(id.value) + " with SHA-256 " + expected +
+                       ", as the journal has it, got " + sha256 + " (" + file.string() + ")");
+    }
+  } catch (const StateError& error) {
+    if (!results.is_durable) throw;
+    throw StateError(std::string(error.what()) + "; put the file back, or `hop resume " +
+                     results.run_directory.string() + "` trains the model again");
   }
   state.swap(bytes);
   if (const optim::WeightAverage* average = updates.answering()) average->write_to_weights();
@@ -232,15 +237,6 @@ void check_same_hosting(const RunOptions& options) {
 // Workers of other machines may have the files of the data set, too. Then the manifest is enough here.
 data::Files files_of(const RunOptions& options) {
   return options.hosting == Hosting::Remote ? data::Files::present : data::Files::all;
-}
-
-// The data set of a run that has begun: its own copy, independent of the source. A caller that only needs the
-// description of the rows needs no file of a partition.
-data::Dataset open_dataset(const Experiment& experiment, const fs::path& run_directory,
-                           data::Files files = data::Files::all) {
-  const fs::path own = run_directory / "data";
-  if (files == data::Files::present && data::Dataset::is_dataset(own)) return data::Dataset::open(own, files);
-  return data::prepare_dataset(data_options(experiment), own);
 }
 
 // Models that no validation row measures are ranked by their training loss, unless the experiment says otherwise.

@@ -48,7 +48,7 @@ MadeLoss plain(const ConfigText&, Device) {
 }
 
 // (n) f32 on `device`; undefined if the setting is not there.
-Tensor factors_of(const ConfigText& settings, std::string_view name, Device device) {
+Tensor factors_of(const ConfigText& settings, std::string_view name, Device device, bool may_all_be_zero = true) {
   const auto found = settings.find(name);
   if (found == settings.end()) return {};
   std::vector<float> factors;
@@ -65,12 +65,16 @@ Tensor factors_of(const ConfigText& settings, std::string_view name, Device devi
     factors.push_back(static_cast<float>(factor));
     begin = end + 1;
   }
+  if (!may_all_be_zero && std::ranges::all_of(factors, [](float factor) { return factor == 0; })) {
+    throw ConfigError("[loss] expected a factor above 0 among " + std::string(name) + "=" + printable(found->second) +
+                      ": a class of factor 0 does not count, and no other is left");
+  }
   const auto n = static_cast<std::int64_t>(factors.size());
   return kernels::to_device(Tensor::from(std::span<const float>(factors), {n}), device);
 }
 
 MadeLoss make_cross_entropy(const ConfigText& settings, Device device) {
-  CrossEntropyLoss loss{.weight = factors_of(settings, "class_weights", device),
+  CrossEntropyLoss loss{.weight = factors_of(settings, "class_weights", device, false),
                         .label_smoothing = number_of(settings, "label_smoothing", 0)};
   expect(loss.label_smoothing >= 0 && loss.label_smoothing <= 1, "a label smoothing from 0 to 1", loss.label_smoothing);
   MadeLoss made{.mean = loss};

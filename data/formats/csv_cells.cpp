@@ -10,8 +10,8 @@
 namespace hop::data {
 namespace {
 
-constexpr std::array<std::string_view, 12> kMissing = {"",    "na", "n/a", "nan", "null",    "none",
-                                                       "nil", "?",  "-",   "--",  "missing", "#n/a"};
+constexpr std::array<std::string_view, 15> kMissing = {"",  "na", "n/a",     "nan",  "null", "none", "nil", "?",
+                                                       "-", "--", "missing", "#n/a", "#na",  "<na>", "-nan"};
 // As a label: what pandas reads as missing. Other words of the list above are classes somewhere: "none", "-".
 constexpr std::array<std::string_view, 8> kMissingLabels = {"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "null"};
 constexpr std::array<std::string_view, 4> kTruth = {"true", "false", "yes", "no"};
@@ -172,6 +172,11 @@ std::string foreign_format(ByteView bytes) {
   constexpr std::size_t kFront = 4096;
   if (text.substr(0, kFront).find('\0') != std::string_view::npos) {
     return "no text: it holds zero bytes; if it is UTF-16, save it as UTF-8";
+  }
+  const std::size_t end_of_line = text.find('\r');
+  if (end_of_line + 1 < text.size() && end_of_line != std::string_view::npos &&
+      text.find('\n') == std::string_view::npos) {
+    return "text with the line ends of old Macs (CR); save it with those of Unix (LF) or Windows (CRLF)";
   }
   return "";
 }

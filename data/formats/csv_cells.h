@@ -44,6 +44,10 @@ bool is_truth(std::string_view text);
 /// for any other word.
 std::string remedy_for(std::string_view text);
 
+/// What can be done where a line has more or fewer cells than the first.
+inline constexpr const char* kOtherWidth =
+    "a cell that holds the separator stands in quotes; lines before the header must go";
+
 /// `text` as a cell of a file that we write (RFC 4180): in quotes if it could be taken for more than one cell.
 std::string written_cell(const std::string& text);
 

@@ -56,10 +56,13 @@ void CsvFaults::check_text(std::string_view text, std::size_t place, std::int64_
 
 // `{ "city" = "category", "color" = "category" }`: all columns of numbers that hold a word here.
 std::string CsvFaults::categories_of(const Cells& cells) const {
+  constexpr int kMost = 8;
   std::string text;
+  int columns = 0;
   for (const std::size_t place : places_.features) {
     const bool is_number = places_.rules[place]->kind != ColumnKind::number || number_in(cells[place]);
     if (is_number || is_missing(cells[place])) continue;
+    if (columns++ == kMost) return text + ", .. }";
     text += (text.empty() ? "{ " : ", ") + in_quotes(knows_header() ? first_[place] : std::to_string(place)) +
             " = \"category\"";
   }

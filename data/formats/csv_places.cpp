@@ -81,6 +81,11 @@ class Finder {
         throw DataError("[csv] expected a column named " + in_quotes(*name) + " in the header" + nearest_cell(*name) +
                         at_line(first_.line));
       }
+      if (std::ranges::count(first_.cells, *name) > 1) {
+        throw DataError("[csv] expected a label whose name occurs once in the header, got " + in_quotes(*name) +
+                        " twice" + at_line(first_.line) +
+                        ": name the label by its number, such as label = " + std::to_string(place_of(*name)));
+      }
       places_.has_header = true;
       return place_of(*name);
     }
@@ -159,10 +164,11 @@ class Finder {
 
   [[noreturn]] void one_column() const {
     const std::vector<std::string_view> names = names_of(separators());
-    throw DataError("[csv] expected at least 2 columns, got 1" + at_line(first_.line) + ": " +
-                    (options_.separator ? "separator = \"" + std::string(name_of_separator(*options_.separator)) +
-                                              "\" does not separate its cells"
-                                        : "its cells are separated by none of " + list_of(names)));
+    throw DataError(
+        "[csv] expected at least 2 columns, got 1" + at_line(first_.line) + ": " +
+        (options_.separator
+             ? "separator = \"" + std::string(name_of_separator(*options_.separator)) + "\" does not separate its cells"
+             : "its cells are separated by none of " + list_of(names) + "; lines before the header must go"));
   }
 
   // ---- test rows

@@ -190,8 +190,8 @@ class TableReader {
   // Puts a record into row_ and returns the number of its label's word.
   std::uint32_t encode(const Cells& cells, std::int64_t line, Pass pass) {
     if (cells.size() != places().width) {
-      faults_.fail("expected " + std::to_string(places().width) + " columns, got " + std::to_string(cells.size()),
-                   line);
+      faults_.fail("expected " + std::to_string(places().width) + " columns, got " + std::to_string(cells.size()), line,
+                   {}, kOtherWidth);
     }
     for (std::size_t i = 0; i < table_.features.size(); ++i) {
       const std::size_t place = places().features[i];

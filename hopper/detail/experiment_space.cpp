@@ -24,7 +24,7 @@ std::optional<std::size_t> choice(TomlSection& section, std::string_view key, co
   for (std::size_t i = 0; i < N; ++i) {
     if (words[i] == *word) return i;
   }
-  section.fail(key, "unknown value \"" + *word + "\"" + hint(*word, words));
+  section.fail(key, "unknown value \"" + printable(*word) + "\"" + hint(*word, words));
 }
 
 Range read_range(TomlSection& section) {

@@ -96,8 +96,8 @@ std::uint64_t GroupLinks::control_bytes() const {
 // ---- the compute thread
 
 // Whether it is over in time.
-template <class F>
-bool GroupLinks::wait(Lock& lock, const std::string& why, net::Patience patience, const F& is_over) {
+bool GroupLinks::wait(Lock& lock, const std::string& why, net::Patience patience,
+                      const std::function<bool()>& is_over) {
   waits_ = why;
   const auto may_end = [&] { return !error_.empty() || is_over(); };
   const bool came = patience.deadline == net::kNever ? changed_.wait(lock, stop_, may_end)
@@ -108,15 +108,21 @@ bool GroupLinks::wait(Lock& lock, const std::string& why, net::Patience patience
   return came;
 }
 
-// Waits until nobody is awaited and nothing is on its way.
-void GroupLinks::wait_for_all(Lock& lock, const std::string& why, const std::string& what, net::Patience patience) {
-  const auto is_over = [this] { return parts_ == 0 && std::ranges::find(is_awaited_, true) == is_awaited_.end(); };
+// If it is not over in time, the group is of no use any more.
+void GroupLinks::wait_for(Lock& lock, const std::string& why, const std::string& what, net::Patience patience,
+                          const std::function<bool()>& is_over) {
   if (wait(lock, why, patience, is_over)) return;
   const std::string who = absent();
   lock.unlock();
   fail("expected " + who + " to " + what + " in time, got nothing");
   lock.lock();
   throw MemberLost("[group] " + error_);
+}
+
+// Waits until nobody is awaited and nothing is on its way.
+void GroupLinks::wait_for_all(Lock& lock, const std::string& why, const std::string& what, net::Patience patience) {
+  wait_for(lock, why, what, patience,
+           [this] { return parts_ == 0 && std::ranges::find(is_awaited_, true) == is_awaited_.end(); });
 }
 
 void GroupLinks::meet(std::uint64_t state_bytes) {
@@ -143,13 +149,13 @@ void GroupLinks::begin_to_receive(const std::shared_ptr<GroupRound>& round) {
 
 void GroupLinks::expect(const std::shared_ptr<GroupRound>& round) {
   const Lock lock(mutex_);
-  expected_ = round;
+  expected_ = round.get();
   begin_to_receive(round);
 }
 
 void GroupLinks::swap(const std::shared_ptr<GroupRound>& round) {
   Lock lock(mutex_);
-  if (std::exchange(expected_, nullptr) != round) begin_to_receive(round);
+  if (std::exchange(expected_, nullptr) != round.get()) begin_to_receive(round);
   const auto size_of_all = [](const std::vector<AlignedBuffer>& buffers) {
     std::uint64_t bytes = 0;
     for (const AlignedBuffer& buffer : buffers) bytes += buffer.size();
@@ -228,17 +234,21 @@ net::Awaitable<void> GroupLinks::send_to(std::shared_ptr<GroupLinks> self, std::
   self->end_part(rank, false);
 }
 
+void GroupLinks::check_head(const message::Round& head, std::uint64_t number, std::uint64_t bytes,
+                            std::uint32_t rank) const {
+  if (head.number == number && head.payload_bytes == bytes) return;
+  throw NetError("expected round " + std::to_string(number) + " with " + std::to_string(bytes) + " bytes from worker " +
+                 std::to_string(workers_[rank].value) + ", got round " + std::to_string(head.number) + " with " +
+                 std::to_string(head.payload_bytes));
+}
+
 net::Awaitable<void> GroupLinks::receive_from(std::shared_ptr<GroupLinks> self, std::uint32_t rank,
                                               std::shared_ptr<GroupRound> round, std::uint64_t number) {
   try {
     AlignedBuffer& bytes = round->in[rank];
     const Connection link = self->links_[rank];
     const auto head = co_await hopper::receive<message::Round>(link, net::Patience());  // swap() limits the wait
-    if (head.number != number || head.payload_bytes != bytes.size()) {
-      throw NetError("expected round " + std::to_string(number) + " with " + std::to_string(bytes.size()) +
-                     " bytes from worker " + std::to_string(self->workers_[rank].value) + ", got round " +
-                     std::to_string(head.number) + " with " + std::to_string(head.payload_bytes));
-    }
+    self->check_head(head, number, bytes.size(), rank);
     if (bytes.size() > 0) co_await link->receive_payload(bytes.span(), self->patience_with(bytes.size()));
   } catch (const std::exception& error) {
     self->fail(error.what());

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,17 +13,26 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/ids.h"
 #include "hopper/strategy/group_wire.h"
 #include "net/connection.h"
 
 namespace hop::hopper {
 
+namespace message {
+struct Round;
+}
+
 /// How long a member waits for the others in one round, beside the time of the bytes (patience_with_state). The
 /// coordinator notices a worker that stands still earlier. This limit ends the wait for a worker that lives and cannot
 /// be reached. In a round that follows work of any length, the connection notices it instead: the transport gives bytes
 /// up that nobody acknowledges, and the coordinator tells the others.
 inline constexpr std::chrono::seconds kGroupPatience{300};
+
+/// The length of the pieces of a stream, but for the last one of each direction. It is a part of the protocol. A piece
+/// is one chunk of a frame, and stays in the cache of a core.
+inline constexpr std::size_t kPieceBytes = std::size_t{1} << 19;
 
 /// A group for one attempt at one unit. The network thread brings the connections; the compute thread waits for them
 /// and exchanges. An error of one connection ends all of them, so that the other members notice.
@@ -56,6 +66,11 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   void expect(const std::shared_ptr<GroupRound>& round) override;
   /// Throws MemberLost; TrainingStopped if the life of the worker ends.
   void swap(const std::shared_ptr<GroupRound>& round) override;
+  void expect(const GroupStream& stream) override;
+  /// Throws as swap(). When it returns or throws, nobody reads the caller's memory any more, unless the worker's life
+  /// ends. Memory: the pieces that come before they are taken, which are few once both members are here, and all at
+  /// most.
+  void stream(GroupStream& stream) override;
   void listen(std::uint32_t from, std::size_t most) override;
   void send(std::uint32_t to, std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes) override;
   void end(std::uint32_t to) override;
@@ -69,22 +84,41 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
  private:
   using Connection = std::shared_ptr<net::Connection>;
   using Lock = std::unique_lock<std::mutex>;
+  /// A piece of a stream that has come: the first bytes of the buffer.
+  struct Piece {
+    AlignedBuffer buffer;
+    std::size_t bytes = 0;
+  };
 
   static net::Awaitable<void> send_to(std::shared_ptr<GroupLinks> self, std::uint32_t rank,
                                       std::shared_ptr<GroupRound> round, std::uint64_t number);
   static net::Awaitable<void> receive_from(std::shared_ptr<GroupLinks> self, std::uint32_t rank,
                                            std::shared_ptr<GroupRound> round, std::uint64_t number);
+  static net::Awaitable<void> send_pieces(std::shared_ptr<GroupLinks> self, Connection link,
+                                          std::vector<GroupStream::Part> out, std::uint64_t number,
+                                          net::Patience patience);
+  static net::Awaitable<void> receive_pieces(std::shared_ptr<GroupLinks> self, Connection link, std::uint64_t missing,
+                                             std::uint64_t number);
   void begin_to_receive(const std::shared_ptr<GroupRound>& round);
+  void begin_to_receive(const GroupStream& stream);
   static net::Awaitable<void> send_mail(std::shared_ptr<GroupLinks> self, std::uint32_t to, std::uint64_t number,
                                         std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes);
   static net::Awaitable<void> take_mail(std::weak_ptr<GroupLinks> weak, Connection link, std::uint32_t from,
                                         std::size_t most);
   static net::Awaitable<void> say_goodbye(Connection connection, std::uint64_t number);
   void end_part(std::uint32_t rank, bool has_received);
-  template <class F>
-  bool wait(Lock& lock, const std::string& why, net::Patience patience, const F& is_over);
+  bool wait(Lock& lock, const std::string& why, net::Patience patience, const std::function<bool()>& is_over);
+  void wait_for(Lock& lock, const std::string& why, const std::string& what, net::Patience patience,
+                const std::function<bool()>& is_over);
   void wait_for_all(Lock& lock, const std::string& why, const std::string& what, net::Patience patience);
   std::string absent() const;
+  void check_head(const message::Round& head, std::uint64_t number, std::uint64_t bytes, std::uint32_t rank) const;
+  std::uint32_t other() const { return 1 - rank_; }  // of two members
+  void begin_to_send(const GroupStream& stream, net::Patience patience);
+  void take_pieces(Lock& lock, GroupStream& stream);
+  AlignedBuffer spare_piece();
+  void put_piece(Piece piece, bool is_last);
+  void count_sent(std::size_t bytes, bool is_last);
   std::shared_ptr<AlignedBuffer> make_buffer(std::size_t size);
   void put_mail(GroupMail mail);
   net::Patience patience_with(std::uint64_t bytes) const;
@@ -99,13 +133,16 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::vector<Connection> links_;         // by rank; the own one stays null
-  std::vector<bool> is_awaited_;          // by rank: its connection, its bytes of this round, or its messages
-  std::vector<bool> is_sending_;          // by rank: it has not taken the own bytes of this round
-  std::uint32_t parts_ = 0;               // of the round: sends and receives that have not ended
-  std::uint64_t round_ = 0;               // the number of the last one
-  std::shared_ptr<GroupRound> expected_;  // the next one, if it comes in already
-  std::deque<GroupMail> mail_;            // messages that have come
+  std::vector<Connection> links_;   // by rank; the own one stays null
+  std::vector<bool> is_awaited_;    // by rank: its connection, its bytes of this round, or its messages
+  std::vector<bool> is_sending_;    // by rank: it has not taken the own bytes of this round
+  std::uint32_t parts_ = 0;         // of the round: sends and receives that have not ended
+  std::uint64_t round_ = 0;         // the number of the last one
+  const void* expected_ = nullptr;  // the next GroupRound or GroupStream, if it comes in already
+  std::deque<Piece> pieces_;        // of the stream, that have come
+  std::vector<AlignedBuffer> spare_pieces_;
+  std::uint64_t sent_ = 0;                              // bytes of the stream
+  std::deque<GroupMail> mail_;                          // messages that have come
   std::vector<std::shared_ptr<AlignedBuffer>> spares_;  // for messages
   std::string waits_;  // for people: what the compute thread waits for; empty: it does not wait
   std::string error_;

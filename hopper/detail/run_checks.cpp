@@ -14,6 +14,7 @@
 #include "hopper/detail/restore.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/device.h"
+#include "hopper/search/key.h"
 #include "hopper/trainer.h"
 #include "kernels/copy.h"
 #include "net/key.h"
@@ -149,6 +150,10 @@ void check_answers(Trainer& trainer, const Experiment& experiment, const data::D
 void check_options(const RunOptions& options) {
   if (options.patience) {
     check_patience("[run] RunOptions::patience", std::chrono::duration<double>(*options.patience).count());
+  }
+  if (options.epochs && *options.epochs > kMostEpochs) {  // the journal would keep them, and no worker takes them
+    throw ConfigError("[resume] epochs: expected at most " + std::to_string(kMostEpochs) + ", got " +
+                      std::to_string(*options.epochs));
   }
   if (options.retry_models.empty() || options.retry) return;
   throw ConfigError("[resume] RunOptions::retry_models: expected retry = true where models are named, got false");

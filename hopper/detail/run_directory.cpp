@@ -23,8 +23,8 @@ constexpr unsigned kPrivate = 0700;  // only the owner may read weights and rows
 constexpr const char* kLock = "lock";
 
 // The files that a run makes in its directory.
-constexpr std::array kOurs = {"experiment.toml", "journal",  "data", "nodes", "models", "log", kLock,
-                              "results.json",    kStatusFile};
+constexpr std::array kOurs = {"experiment.toml", "journal",   "data",     "nodes", "models", "log", kLock,
+                              "results.json",    kStatusFile, kRemoteMark};
 constexpr std::array kOurFolders = {"data", "nodes", "models"};
 
 // A lock of the open file: unlike those of a process, closing another descriptor of the file does not drop it.

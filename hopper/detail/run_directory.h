@@ -1,4 +1,5 @@
-// The files of a run (DESIGN.md, section 3): experiment.toml, journal, results.json, models/, nodes/, data/, log, lock.
+// The files of a run (DESIGN.md, section 3): experiment.toml, journal, results.json, models/, nodes/, data/, log, lock;
+// while it goes on, status; of a run with workers on other machines, remote.
 // Internal to Hopscotch.
 #pragma once
 
@@ -15,6 +16,9 @@
 namespace hop::hopper {
 
 namespace fs = std::filesystem;
+
+/// A file: the states of the run lie on other machines.
+inline constexpr const char* kRemoteMark = "remote";
 
 /// The lock RUN_DIR/lock, held from beginning to end by the process that runs or resumes a run. The kernel releases it
 /// when the process is gone for any reason.

@@ -1,6 +1,7 @@
 #include "hopper/detail/toml_override.h"
 
 #include "base/error.h"
+#include "hopper/detail/toml_text.h"
 
 namespace hop::hopper {
 
@@ -10,8 +11,8 @@ void apply_override(toml::table& root, const std::string& text) {
   const std::string path = text.substr(0, equals), value = text.substr(equals + 1);
   toml::table parsed;
   try {
-    parsed = toml::parse("value = " + value);
-  } catch (const toml::parse_error&) {
+    parsed = parse_toml("value = " + value, "--set");
+  } catch (const ConfigError&) {  // a plain word
     parsed.insert("value", value);
   }
   toml::table* table = &root;

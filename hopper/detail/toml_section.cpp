@@ -109,11 +109,11 @@ std::string type_of(const toml::node& node) {
     case toml::node_type::array:
       return "a list";
     case toml::node_type::string:
-      return "the string \"" + node.ref<std::string>() + "\"";
+      return "the string \"" + printable(node.ref<std::string>()) + "\"";
     case toml::node_type::integer:
       return "the integer " + std::to_string(node.ref<std::int64_t>());
     case toml::node_type::floating_point:
-      return "the number " + std::to_string(node.ref<double>());
+      return "the number " + shortest(node.ref<double>());
     case toml::node_type::boolean:
       return node.ref<bool>() ? "true" : "false";
     default:

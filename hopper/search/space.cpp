@@ -19,6 +19,10 @@ void check_range(const std::string& name, const Range& range) {
   if (!std::isfinite(range.min) || !std::isfinite(range.max)) fail(name, "finite bounds, " + bounds);
   if (range.min > range.max) fail(name, "min <= max, " + bounds);
   if (range.scale == Scale::Log && range.min <= 0) fail(name, "min > 0 for a logarithmic range, " + bounds);
+  const bool is_log = range.scale == Scale::Log;
+  if (!std::isfinite(is_log ? range.max / range.min : range.max - range.min)) {
+    fail(name, std::string(is_log ? "max / min" : "max - min") + " of at most 1.7e308, " + bounds);
+  }
   if (range.type == NumberType::Float) return;
   if (range.min != std::floor(range.min) || range.max != std::floor(range.max)) fail(name, "whole bounds, " + bounds);
   constexpr double kExact = 9007199254740992.0;  // 2^53: beyond it not every integer is a double

@@ -40,17 +40,12 @@ GroupMean::GroupMean(std::vector<Tensor> values, std::vector<Tensor> firsts, Gro
     if (sums_ == DType::f32) throw DtypeError("[group_mean] expected f32 values, got " + x.describe());
     means_ = DType::f64;
   }
+  if (PairMean::fits(group_, sums_)) pair_.emplace(values_, firsts_, group_);
 }
 
 // ---- who has what
 
-// Two members with a sum each. Everything is the part of both.
-bool GroupMean::is_pair() const {
-  return group_.wire->members() == 2 && group_.servers == 0 && nodes_.size() == 2 && sums_ == DType::f32;
-}
-
 GroupMean::Part GroupMean::part_of(std::uint32_t rank) const {
-  if (is_pair()) return {0, elements_};
   const std::size_t blocks = elements_ / kBlock, members = group_.wire->members();
   const std::size_t servers = group_.servers == 0 ? members : std::min<std::size_t>(members, group_.servers);
   const auto edge = [&](std::size_t r) { return blocks * std::min(r, servers) / servers * kBlock; };
@@ -92,6 +87,7 @@ std::uint32_t GroupMean::first_owner() const {
 // ---- the own replicas
 
 void GroupMean::begin(std::vector<std::optional<double>> shares) {
+  if (pair_) return pair_->begin(shares);
   shares_ = std::move(shares);
   mean_.begin();
   const std::uint32_t self = group_.wire->rank();
@@ -100,23 +96,22 @@ void GroupMean::begin(std::vector<std::optional<double>> shares) {
   const std::size_t of_mean = size_of(means_);
   for (std::uint32_t rank = 0; rank < group_.wire->members(); ++rank) {
     if (rank == self) continue;
-    const std::size_t out = kFlagBytes + width_of(self) * part_of(rank).size();
-    const std::size_t in = kFlagBytes + width_of(rank) * own().size();
-    resize(reduce_->out[rank], out + (is_pair() ? firsts_from(self) : 0));
-    resize(reduce_->in[rank], in + (is_pair() ? firsts_from(rank) : 0));
-    if (is_pair()) continue;
+    resize(reduce_->out[rank], kFlagBytes + width_of(self) * part_of(rank).size());
+    resize(reduce_->in[rank], kFlagBytes + width_of(rank) * own().size());
     resize(gather_->out[rank], of_mean * own().size() + firsts_from(self));
     resize(gather_->in[rank], of_mean * part_of(rank).size() + firsts_from(rank));
   }
 }
 
 void GroupMean::add() {
+  if (pair_) return pair_->add();
   const TreeNode& node = nodes_[node_];
   if (!is_raw(node)) mean_.add(*shares_[node.first + leaves_done_]);
   next_leaf();
 }
 
 void GroupMean::skip() {
+  if (pair_) return pair_->skip();
   if (!is_raw(nodes_[node_])) mean_.skip();
   next_leaf();
 }
@@ -134,11 +129,10 @@ void GroupMean::next_leaf() {
 void GroupMean::keep_sum(const TreeNode& node, const std::vector<Tensor>& sums) {
   const std::uint32_t self = group_.wire->rank();
   const std::size_t width = size_of(dtype_of(node));
-  if (!is_pair()) resize(own_sums_[kept_], width * own().size());
+  resize(own_sums_[kept_], width * own().size());
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const Tensor host = kernels::contiguous(kernels::cast(kernels::to_device(sums[i], Device::cpu()), dtype_of(node)));
     for_each_piece(i, [&](std::uint32_t rank, std::size_t in_part, std::size_t in_tensor, std::size_t elements) {
-      if (is_pair() && rank == self) return;  // what is sent serves as the own sum, too
       std::byte* const part = rank == self ? own_sums_[kept_].data()
                                            : reduce_->out[rank].data() + kFlagBytes + width_ * part_of(rank).size();
       std::memcpy(part + in_part * width, host.raw_data() + in_tensor * width, elements * width);
@@ -151,9 +145,10 @@ void GroupMean::keep_sum(const TreeNode& node, const std::vector<Tensor>& sums) 
 // ---- the exchange
 
 bool GroupMean::finish(bool is_lost) {
+  if (pair_) return pair_->finish(is_lost);
   const bool is_lost_anywhere = reduce_scatter(is_lost);
   const std::byte* const mean = own_mean();
-  if (!is_pair()) all_gather(mean);
+  all_gather(mean);
   write_mean(mean);
   return is_lost_anywhere;
 }
@@ -163,9 +158,7 @@ bool GroupMean::reduce_scatter(bool is_lost) {
   const std::uint64_t flag = is_lost ? 1 : 0;
   for (std::uint32_t rank = 0; rank < members; ++rank) {
     if (rank == self) continue;
-    AlignedBuffer& out = reduce_->out[rank];
-    std::memcpy(out.data(), &flag, kFlagBytes);
-    if (is_pair() && firsts_from(self) > 0) read_values(firsts_, out.data() + out.size() - first_bytes_);
+    std::memcpy(reduce_->out[rank].data(), &flag, kFlagBytes);
   }
   group_.wire->swap(reduce_);
 
@@ -175,10 +168,9 @@ bool GroupMean::reduce_scatter(bool is_lost) {
     const TreeNode& node = nodes_[i];
     inputs_[i] = nullptr;
     if (!has_values(node)) continue;
-    std::byte* const own_sum =
-        is_pair() ? reduce_->out[1 - self].data() + kFlagBytes : own_sums_[kept].data();  // not sent any more
-    std::byte* const sum =
-        node.owner == self ? own_sum : reduce_->in[node.owner].data() + kFlagBytes + width[node.owner] * own().size();
+    std::byte* const sum = node.owner == self
+                               ? own_sums_[kept].data()
+                               : reduce_->in[node.owner].data() + kFlagBytes + width[node.owner] * own().size();
     if (node.owner == self) ++kept;
     width[node.owner] += size_of(dtype_of(node));
     inputs_[i] = is_raw(node) ? multiplied(i, sum) : sum;
@@ -253,7 +245,6 @@ void GroupMean::write_mean(const std::byte* mean) {
     const bool is_here = values.device().is_cpu() && values.dtype() == means_ && values.is_contiguous();
     const Tensor host = is_here ? values : Tensor::empty(values.shape(), means_);
     for_each_piece(i, [&](std::uint32_t rank, std::size_t in_part, std::size_t in_tensor, std::size_t elements) {
-      if (is_pair() && rank != self) return;
       const std::byte* const from = rank == self ? mean : std::as_const(gather_->in[rank]).data();
       std::memcpy(host.raw_data() + in_tensor * width, from + in_part * width, elements * width);
     });
@@ -261,7 +252,7 @@ void GroupMean::write_mean(const std::byte* mean) {
   }
   const std::uint32_t first = first_owner();
   if (first == self || first_bytes_ == 0) return;
-  const AlignedBuffer& in = (is_pair() ? reduce_ : gather_)->in[first];
+  const AlignedBuffer& in = gather_->in[first];
   write_values(firsts_, in.data() + in.size() - first_bytes_);
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hopper/strategy/group_wire.h"
+#include "hopper/strategy/pair_mean.h"
 #include "hopper/strategy/replica_tree.h"
 #include "hopper/strategy/tree_mean.h"
 
@@ -26,8 +27,7 @@ namespace hop::hopper {
 /// Each server has a part of the elements, 1 / servers of them in blocks of 16. All members are servers, or the first
 /// ones (Group::servers). Reduce-scatter: a server gets its part of the others' sums, one sum for each of the largest
 /// nodes that a member has, and adds them in the order of the tree. All-gather: it sends the mean of its part to all.
-/// Two members that are both servers and have a node each send each other the whole sum instead, and both add all of
-/// it: as many bytes, in one round.
+/// Two members that are both servers and have a node each send each other the whole sum instead (PairMean).
 ///
 /// Means are sent as f32; as f64 if not all values are f32. Sums are sent in their dtype. A node that is one replica
 /// needs no sum in f64: its values are sent as means are, and the receiver multiplies them.
@@ -44,9 +44,9 @@ class GroupMean {
   /// `shares`: how much each replica of the group counts in this round; nothing for one without rows. One has rows.
   void begin(std::vector<std::optional<double>> shares);
   /// Between begin() and finish(), if the members exchange nothing else before: as GroupWire::expect.
-  void expect() { group_.wire->expect(reduce_); }
+  void expect() { pair_ ? pair_->expect() : group_.wire->expect(reduce_); }
   /// GroupRound::allowance of finish().
-  void allow(std::uint64_t bytes) { reduce_->allowance = bytes; }
+  void allow(std::uint64_t bytes) { (pair_ ? pair_->allowance : reduce_->allowance) = bytes; }
   /// The values are those of the next own replica, which has rows.
   void add();
   /// The next own replica has no rows.
@@ -62,7 +62,6 @@ class GroupMean {
     std::size_t begin = 0, end = 0;  // elements
     std::size_t size() const { return end - begin; }
   };
-  bool is_pair() const;
   Part part_of(std::uint32_t rank) const;
   Part own() const { return part_of(group_.wire->rank()); }
   template <class F>
@@ -101,6 +100,7 @@ class GroupMean {
   std::vector<AlignedBuffer> multiplied_;        // by node, of those that came as they are
   std::vector<float> rounded_;                   // the own part of the mean, of sums in f64
   std::shared_ptr<GroupRound> reduce_, gather_;  // their memory is kept from round to round
+  std::optional<PairMean> pair_;                 // instead of all this
 };
 
 }  // namespace hop::hopper

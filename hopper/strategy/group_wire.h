@@ -28,6 +28,23 @@ struct GroupRound {
   std::uint64_t allowance = 0;
 };
 
+/// A round of two members without copies of the bytes: they are sent from where they lie, and what comes is taken in
+/// pieces while others are on their way.
+class GroupStream {
+ public:
+  virtual ~GroupStream() = default;
+  /// Takes the bytes from `at` on, piece after piece. The own bytes of the same places have been sent before.
+  virtual void take(ByteView piece, std::uint64_t at) = 0;
+
+  struct Part {
+    ByteView bytes;
+    std::shared_ptr<const void> memory;  ///< keeps the bytes
+  };
+  std::vector<Part> out;        ///< to the other member, one part after the other; at least one byte
+  std::uint64_t in = 0;         ///< bytes from it, at least one
+  std::uint64_t allowance = 0;  ///< as of a GroupRound
+};
+
 /// A message of one member that has come, or its end.
 struct GroupMail {
   std::uint32_t from = 0;
@@ -38,7 +55,7 @@ struct GroupMail {
 /// One member's connections to the others of its group.
 ///
 /// In rounds: all members call swap() equally often, with sizes that fit: `out[r]` of member s is as long as `in[s]` of
-/// member r. Where both are empty, no message passes.
+/// member r. Where both are empty, no message passes. stream() is a round, too.
 ///
 /// Between two rounds: a member sends to another when it likes, and the other one listens. Whoever listens hears the
 /// end of the messages before the next round begins.
@@ -54,6 +71,11 @@ class GroupWire {
   /// Sends all of `out` and fills all of `in`. Waits for those members from which something comes. Throws MemberLost if
   /// one cannot be reached or does not answer in time; the group is of no use then.
   virtual void swap(const std::shared_ptr<GroupRound>& round) = 0;
+  /// As expect(), before stream().
+  virtual void expect(const GroupStream&) {}
+  /// As swap(), of a group of two members. Both stream, with sizes that fit. If it throws, some pieces may have been
+  /// taken.
+  virtual void stream(GroupStream& stream) = 0;
 
   /// From now on the messages of this member are taken as they come, each of at most so many bytes, until it ends.
   virtual void listen(std::uint32_t from, std::size_t most) = 0;

@@ -82,15 +82,16 @@ void MemberMean::skip() {
 void MemberMean::next_replica() {
   const std::uint32_t member = group_.owners[replica_++];
   if (replica_ < group_.owners.size() && group_.owners[replica_] == member) return;
-  mean_.finish();
-  keep_sum(member);
+  keep_sum(member, mean_.take());
 }
 
-void MemberMean::keep_sum(std::uint32_t member) {
+// Without sums the member has no values.
+void MemberMean::keep_sum(std::uint32_t member, const std::vector<Tensor>& sums) {
   std::vector<float>& own = is_alone() ? sums_[member] : sum_;
-  own.assign(sum_.size(), 0.0F);
-  if (!has_values_[member] || own.empty()) return;
-  const Tensor host = kernels::to_device(values_, Device::cpu());
+  if (sums.empty()) return own.assign(sum_.size(), 0.0F);
+  own.resize(sum_.size());
+  if (own.empty()) return;
+  const Tensor host = kernels::contiguous(kernels::to_device(sums.front(), Device::cpu()));
   std::memcpy(own.data(), host.data<float>(), own.size() * sizeof(float));
 }
 

@@ -93,7 +93,7 @@ class MemberMean {
 
   bool is_alone() const { return group_.wire == nullptr; }
   void next_replica();
-  void keep_sum(std::uint32_t member);
+  void keep_sum(std::uint32_t member, const std::vector<Tensor>& sums);
   std::size_t size_of(const Message& message) const;
   void write(AlignedBuffer& to, const Message& message) const;
   const float* read(const AlignedBuffer& from, const Message& message);

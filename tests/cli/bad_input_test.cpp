@@ -79,6 +79,7 @@ TEST_F(BadInput, InAModelSpec) {
   expect_refused(experiment("data", R"(layers = ["conv2d 4 50", "flatten", "linear 10"])"), "conv2d 4 50");
   expect_refused(experiment("data", R"(layers = ["flatten", "linear 7"])"), "10");
   expect_refused(experiment("data", R"(layers = ["flatten", "linear $width"])"), "width");
+  expect_refused(experiment("data", R"(layers = ["flatten", "linear \u001b[2J\n"])"), R"(linear \x1b[2J\n)");
 }
 
 TEST_F(BadInput, InTheData) {
@@ -118,6 +119,11 @@ TEST_F(BadInput, OnTheCommandLine) {
   EXPECT_EQ(hop({"run", "x.toml", "--workers", "0"}, folder_->path()).code, 1);
   EXPECT_EQ(hop({"--help"}, folder_->path()).code, 0);
   EXPECT_EQ(hop({"run", "no-such-file.toml"}, folder_->path()).code, 2);
+  EXPECT_EQ(hop({"run", "x.toml", "--patience", "nan"}, folder_->path()).code, 1);
+  for (const char* seed : {"-1", "99999999999999999999", "0x10", "1.5", ""}) {
+    EXPECT_EQ(hop({"data", "import", "csv", "d.csv", "--out", "o", "--seed", seed}, folder_->path()).code, 1) << seed;
+  }
+  EXPECT_EQ(hop({"data", "import", "csv", "d.csv", "--out", ""}, folder_->path()).code, 2);
   for (const char* verb : {"resume", "report", "replay"}) {
     const Finished finished = hop({verb, "nowhere"}, folder_->path());
     EXPECT_EQ(finished.code, 2) << verb;

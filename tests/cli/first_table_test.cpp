@@ -53,6 +53,13 @@ TEST_F(FirstTable, OfAnySeparatorGoesFromInitToAnswers) {
   }
 }
 
+TEST_F(FirstTable, IsNotImportedAsIsSaidTwice) {
+  const Finished twice =
+      go({"data", "import", "csv", "d.csv", "--out", "o", "--column", "x=drop", "--column", "x=number"});
+  EXPECT_EQ(twice.code, 2);
+  EXPECT_THAT(twice.err, HasSubstr("x: the column is named twice"));
+}
+
 TEST_F(FirstTable, IsImportedAsIsSaid) {
   write(folder_ / "t.csv", places('|'));
   const Finished found = go({"data", "import", "csv", "t.csv", "--label", "y", "--out", "found"});

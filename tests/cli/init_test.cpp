@@ -1,5 +1,7 @@
 // From a table to a leaderboard without opening a page: hop, hop init, hop run, hop runs, hop report. Judged by what a
 // newcomer needs next.
+#include <sys/stat.h>
+
 #include <sstream>
 
 #include "tests/cli/table.h"
@@ -107,6 +109,16 @@ TEST_F(Newcomer, SeesEveryRunWhateverItsState) {
   ASSERT_EQ(listed.code, 0) << listed.err;
   EXPECT_THAT(listed.out,
               AllOf(HasSubstr("good"), HasSubstr("not begun"), HasSubstr("unreadable"), Not(HasSubstr("no run"))));
+  fs::create_symlink("loop", folder_ / "runs" / "loop");
+  fs::create_directory(folder_ / "runs" / "\x1b[2J");
+  write(folder_ / "runs" / "\x1b[2J" / "experiment.toml", "");
+  fs::create_directory(folder_ / "runs" / "piped");
+  write(folder_ / "runs" / "piped" / "experiment.toml", read(folder_ / "runs" / "good" / "experiment.toml"));
+  ASSERT_EQ(::mkfifo((folder_ / "runs" / "piped" / "journal").c_str(), 0600), 0);
+  const Finished odd = go({"runs"});
+  EXPECT_EQ(odd.code, 0) << odd.err << ": an entry that cannot be looked at hides no other";
+  EXPECT_THAT(odd.out, AllOf(HasSubstr("good"), HasSubstr("a pipe, socket or device"), HasSubstr("\\x1b[2J"),
+                             Not(HasSubstr("\x1b"))));
   EXPECT_THAT(go({"runs", "nowhere"}).err, HasSubstr("nowhere"));
   fs::create_directory(folder_ / "empty");
   EXPECT_THAT(go({"runs", "empty"}).out, HasSubstr("no runs in empty"));
@@ -144,6 +156,9 @@ TEST_F(Newcomer, HearsOfOutputThatCannotBeWritten) {
 TEST_F(Newcomer, MayTrainOnForMoreEpochs) {
   ASSERT_EQ(run("short").code, 0);
   ASSERT_EQ(run("long", {"--set", "search.epochs=4"}).code, 0);
+  const Finished too_many = go({"resume", "short", "--epochs", "2000000"});
+  EXPECT_EQ(too_many.code, 2);
+  EXPECT_THAT(too_many.err, HasSubstr("epochs: expected at most 1048576, got 2000000"));
   const Finished more = go({"resume", "short", "--epochs", "4"});
   ASSERT_EQ(more.code, 0) << more.err;
   EXPECT_THAT(more.err, HasSubstr("the run is extended to 4 epochs"));

@@ -209,6 +209,24 @@ TEST_F(ManyMachines, NobodyListensWithoutAKey) {
   EXPECT_EQ(no_port.code, 2) << no_port.err;
 }
 
+TEST_F(ManyMachines, ThatWaitForARunWhichCannotBeginLeaveItsFolderEmpty) {
+  fs::create_directory(*folder_ / "early");
+  Words words = listening("early");
+  words.insert(words.end(), {"--set", "model.loss=mse"});
+  const Finished refused = hop(words, folder_->path());
+  EXPECT_EQ(refused.code, 2) << refused.err;
+  EXPECT_TRUE(fs::is_empty(*folder_ / "early")) << "the next run may have it";
+}
+
+TEST_F(ManyMachines, GetNoPartitionsWhereOneFolderCannotBeFilled) {
+  write(*folder_ / "taken" / "thesis.tex", "years of work");
+  for (const Words& folders : {Words{"n-0", "n-0"}, Words{"n-0", "./n-0/"}, Words{"n-0", "taken"}}) {
+    const Finished refused = hop({"data", "split", "data", "--out", folders[0], "--out", folders[1]}, folder_->path());
+    EXPECT_EQ(refused.code, 2) << folders[1];
+    EXPECT_FALSE(fs::exists(*folder_ / "n-0")) << folders[1] << ": nothing to clear away before the next try";
+  }
+}
+
 // A node's folder has the states of one run. Another run would delete them.
 TEST_F(ManyMachines, AFolderOfStatesBelongsToOneRun) {
   fs::create_directory(*folder_ / "strange-node");

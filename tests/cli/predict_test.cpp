@@ -101,6 +101,41 @@ TEST_F(Predict, TellsWordsAndLabelsThatTheModelDoesNotKnow) {
   EXPECT_EQ(cells(read(folder_ / "out.csv")).size(), 3U);
 }
 
+// Elsewhere these words stand for a missing value; as a label they are classes.
+TEST_F(Predict, MeasuresAClassThatIsCalledNone) {
+  std::string text = "y,x,b\n";
+  for (int i = 0; i < 160; ++i) {
+    const char* const classes[] = {"none", "-", "?", "ok"};
+    text += std::string(classes[i % 4]) + "," + std::to_string(i % 4 + 0.1 * noise(i)) + "," +
+            std::to_string(noise(i + 7)) + "\n";
+  }
+  write(folder_ / "d.csv", text);
+  write(folder_ / "e.toml", experiment("source = \"d.csv\"\npartitions = 2"));
+  train();
+  const Finished finished = go({"predict", "r", "d.csv", "--to", "out.csv"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(finished.out, AllOf(HasSubstr("of 160 rows with labels"), Not(HasSubstr("no label"))));
+  write(folder_ / "new.csv", "y,x,b\nnone,0,0\nnull,0,0\n,1,0\n");
+  EXPECT_THAT(go({"predict", "r", "new.csv", "--to", "out.csv"}).out,
+              AllOf(HasSubstr("2 rows have no label"), HasSubstr("of 1 rows with labels")));
+}
+
+TEST_F(Predict, NeverWritesTheAnswersOverTheirInput) {
+  train();
+  ASSERT_EQ(go({"export", "r", "--best", "--to", "m.safetensors"}).code, 0);
+  fs::create_symlink("new.csv", folder_ / "link.csv");
+  const std::string rows = read(folder_ / "new.csv"), model = read(folder_ / "m.safetensors");
+  for (const char* to : {"new.csv", "./new.csv", "link.csv", "m.safetensors"}) {
+    const Finished refused = go({"predict", "m.safetensors", "new.csv", "--to", to});
+    EXPECT_EQ(refused.code, 2) << to;
+    EXPECT_THAT(refused.err, HasSubstr("--to: expected another file than")) << to;
+  }
+  EXPECT_EQ(read(folder_ / "new.csv"), rows);
+  EXPECT_EQ(read(folder_ / "m.safetensors"), model);
+  write(folder_ / "out.csv", "answers of yesterday");
+  EXPECT_EQ(go({"predict", "m.safetensors", "new.csv", "--to", "out.csv"}).code, 0) << "another file is replaced";
+}
+
 TEST_F(Predict, WritesNothingWhereARowIsWrong) {
   train();
   write(folder_ / "bad.csv", "age,city,zip\n50,Bonn,10\nold,Bonn,10\n");

@@ -12,6 +12,7 @@ namespace hop::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -274,6 +275,25 @@ TEST_F(RunLife, AfterAnErrorItSaysHowToGoOn) {
   EXPECT_THAT(failed.err, HasSubstr("to go on: hop resume r"));
 }
 
+TEST_F(RunLife, WhoseDataAreDamagedSaysHowToGetThemBack) {
+  ASSERT_EQ(run("r").code, 0);
+  for (const std::string damage : {"no manifest", "half a manifest", "half a partition"}) {
+    fs::remove_all(folder_ / "q");
+    fs::copy(folder_ / "r", folder_ / "q", fs::copy_options::recursive);
+    if (damage == "no manifest") fs::remove(folder_ / "q" / "data" / "manifest.json");
+    if (damage == "half a manifest") fs::resize_file(folder_ / "q" / "data" / "manifest.json", 100);
+    if (damage == "half a partition") fs::resize_file(folder_ / "q" / "data" / "part-00000.hopd", 100);
+    for (const char* verb : {"resume", "replay"}) {
+      const Finished refused = go({verb, "q"});
+      EXPECT_EQ(refused.code, 2) << damage;
+      EXPECT_THAT(refused.err, AllOf(HasSubstr("q/data"), HasSubstr("away, and they are made anew from"))) << damage;
+    }
+    fs::rename(folder_ / "q" / "data", folder_ / ("away of " + damage));
+    EXPECT_EQ(go({"resume", "q"}).code, 0) << damage;
+    EXPECT_EQ(go({"replay", "q"}).code, 0) << damage;
+  }
+}
+
 // ---- outputs
 
 TEST_F(RunLife, OutputThatCannotBeWrittenIsAnError) {
@@ -286,6 +306,19 @@ TEST_F(RunLife, OutputThatCannotBeWrittenIsAnError) {
   }
   EXPECT_EQ(run_shell(folder_->path(), shell("report r") + " 2>&- >out"), 0) << "no stderr, nothing to say";
   EXPECT_EQ(run_shell(folder_->path(), shell("report r") + " <&- >out"), 0);
+}
+
+// As a full disk; the system would otherwise end the process by a signal, without a word.
+TEST_F(RunLife, AFileThatReachesTheLimitOfItsSizeIsAnError) {
+  ASSERT_EQ(run("r").code, 0);
+  for (const char* words : {"run e.toml --run-dir q", "export r --model 0 --to m.safetensors",
+                            "data import csv d.csv --out o", "init d.csv --to i.toml"}) {
+    run_shell(folder_->path(), "( ulimit -f 0; " + shell(words) + " 2>&1 >/dev/null; echo code $? ) | cat >err");
+    EXPECT_THAT(read(folder_ / "err"),
+                AllOf(HasSubstr("File too large"), AnyOf(HasSubstr("code 2"), HasSubstr("code 3"))))
+        << words;
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "q"));
 }
 
 TEST_F(RunLife, AClosedStandardFileIsNoDoorIntoTheRun) {
@@ -341,9 +374,13 @@ TEST_F(RunLife, ExportsOnlyTheModelOfTheJournal) {
                 fs::copy_options::overwrite_existing);
   const Finished swapped = go({"export", "r", "--model", "0", "--to", "m"});
   EXPECT_EQ(swapped.code, 3);
-  EXPECT_THAT(swapped.err, AllOf(HasSubstr("SHA-256"), HasSubstr("as the journal has it")));
+  EXPECT_THAT(swapped.err, AllOf(HasSubstr("SHA-256"), HasSubstr("as the journal has it"),
+                                 HasSubstr("`hop resume r` trains the model again")));
   EXPECT_FALSE(fs::exists(folder_ / "m"));
   EXPECT_EQ(go({"export", "r", "--model", "1", "--to", "m"}).code, 0);
+  EXPECT_EQ(go({"export", "r", "--model", "001", "--to", "padded"}).code, 0);
+  EXPECT_EQ(read(folder_ / "padded"), read(folder_ / "m"));
+  EXPECT_THAT(go({"export", "r", "--model", "010", "--to", "m"}).err, HasSubstr("no model 10")) << "ten, not eight";
 }
 
 }  // namespace

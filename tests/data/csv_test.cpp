@@ -113,6 +113,8 @@ TEST_F(Csv, FindsTheLabelByPlaceFromBothEndsAndByName) {
   EXPECT_THAT(error_of("1,2\n", std::int64_t{2}), HasSubstr("label column below 2, got 2"));
   EXPECT_THAT(error_of("1,2\n", std::int64_t{-3}), HasSubstr("got -3"));
   EXPECT_THAT(error_of("width,height\n1,2\n", std::string("kind")), HasSubstr("column named \"kind\""));
+  EXPECT_THAT(error_of("x,kind,kind\n1,a,2\n3,b,4\n", std::string("kind")),
+              AllOf(HasSubstr("got \"kind\" twice"), HasSubstr("such as label = 1")));
 }
 
 TEST_F(Csv, TellsAHeaderFromARow) {
@@ -142,11 +144,18 @@ TEST_F(Csv, SaysWhatIsWrongWithTheTable) {
   EXPECT_THAT(error_of("\n\n"), HasSubstr("empty file"));
   EXPECT_THAT(error_of("kind,width\n"), HasSubstr("rows after the header"));
   EXPECT_THAT(error_of("a 1 2\nb 1 2\n"), HasSubstr("separated by none of comma, tab, semicolon and bar"));
-  EXPECT_THAT(error_of("a,1\nb,1,2\n"), AllOf(HasSubstr("expected 2 columns, got 3"), HasSubstr("line 2")));
+  EXPECT_THAT(error_of("a,1\nb,1,2\n"),
+              AllOf(HasSubstr("expected 2 columns, got 3"), HasSubstr("line 2"), HasSubstr("stands in quotes")));
   EXPECT_THAT(error_of("a,1\n,1\n"), HasSubstr("a label, got nothing"));
   std::string measurements;
   for (int i = 0; i < 10'001; ++i) measurements += std::to_string(i) + ".5,1\n";
   EXPECT_THAT(error_of(measurements), HasSubstr("is it the right label column?"));
+}
+
+TEST_F(Csv, KeepsItsMessagesShortWhateverTheWidth) {
+  std::string row = "a";
+  for (int i = 0; i < 5000; ++i) row += ",w" + std::to_string(i);
+  EXPECT_LT(error_of(row + "\n" + row + "\n").size(), 600U);
 }
 
 TEST_F(Csv, ReadsTestRowsWithTheClassesOfTheTrainingRows) {
@@ -316,7 +325,7 @@ TEST_F(Csv, ReadsNumbersUpToTheLargestFloatAndNoLargerOnes) {
 
 TEST_F(Csv, TellsWhatToDoWithACellThatIsNoNumber) {
   const auto remedy = [&](const std::string& cell) { return error_of("a,1\nb,\"" + cell + "\"\n"); };
-  for (const char* missing : {"", "NA", "nan", "NULL", "?", "None"}) {
+  for (const char* missing : {"", "NA", "nan", "NULL", "?", "None", "<NA>", "#NA", "-nan"}) {
     EXPECT_THAT(remedy(missing), HasSubstr("a missing value: fill it in")) << missing;
   }
   EXPECT_THAT(remedy("True"), HasSubstr("truth values as 1 and 0"));
@@ -373,6 +382,7 @@ TEST_F(Csv, SaysWhatAFileIsThatIsNoText) {
                    6),
        "UTF-16"},
       {"\x1F\x8B\x08", "gunzip"},
+      {"y,x\ra,1\rb,2\r", "the line ends of old Macs (CR); save it with"},
       {"PAR1\x15", "Parquet"},
       {std::string("PK\x03\x04"), "spreadsheet"},
       {"\x93NUMPY\x01", "numpy"},

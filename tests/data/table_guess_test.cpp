@@ -49,6 +49,54 @@ TEST_F(TableGuesses, NameTheCellThatKeepsAColumnFromBeingNumbers) {
             "299 of 300 values are numbers, but line 50 has \"abc\": correct it or leave it empty, and write number");
 }
 
+TEST_F(TableGuesses, TakeAWordAmongMeasurementsForASlipInASmallTable) {
+  std::string slip = "x,age,kind\n", words = slip, codes = slip;
+  for (int i = 0; i < 60; ++i) {
+    const std::string kind = i % 4 == 0 ? ",a\n" : ",b\n", x = std::to_string(i % 7) + ".5,";
+    slip += x + (i % 9 == 0 ? "unknown" : std::to_string(20.25 + i)) + kind;
+    words += x + (i % 3 == 0 ? "old" : std::to_string(20.25 + i)) + kind;
+    codes += x + (i % 9 == 0 ? "A" : std::to_string(i % 5)) + kind;
+  }
+  const TableGuess found = guess(slip);
+  EXPECT_EQ(found.columns[1].word, "drop");
+  EXPECT_THAT(found.columns[1].reason, HasSubstr("53 of 60 values are numbers, but line 2 has \"unknown\""));
+  EXPECT_EQ(guess(words).columns[1].word, "category") << "too many words for slips";
+  EXPECT_EQ(guess(codes).columns[1].word, "category") << "its numbers repeat";
+}
+
+// A row more, and every number of the column a word, if the header were a row.
+TEST_F(TableGuesses, FindAHeaderWithTheIndexOfPandasOrWithYears) {
+  std::string index = ",x,y\n", years = "label,2019,2020,2021\n", row = ",Bonn,a\n", numbers = "a,1,2,3\n";
+  for (int i = 0; i < 40; ++i) {
+    const std::string kind = i % 4 == 0 ? "a" : "b", value = std::to_string(i * 0.25);
+    index += std::to_string(i) + "," + value + "," + kind + "\n";
+    years += kind + "," + value + "," + value + "," + value + "\n";
+    row += value + (i % 3 == 0 ? ",Bonn," : ",Kiel,") + kind + "\n";
+    numbers += kind + "," + value + ",5,7\n";
+  }
+  const TableGuess of_pandas = guess(index);
+  EXPECT_TRUE(of_pandas.has_header);
+  EXPECT_EQ(of_pandas.rows, 40);
+  EXPECT_EQ(of_pandas.label, 2U);
+  EXPECT_EQ(of_pandas.columns[0].reason, "counts the rows");
+  const TableGuess of_years = guess(years);
+  EXPECT_TRUE(of_years.has_header);
+  EXPECT_EQ(of_years.label, 0U) << "because of its name";
+  EXPECT_EQ(of_years.classes, 2);
+  EXPECT_FALSE(guess(row).has_header) << "a missing value, not a name";
+  EXPECT_FALSE(guess(numbers).has_header) << "a class that comes again";
+}
+
+TEST_F(TableGuesses, SayWhichTextIsNoUtf8) {
+  for (const char* text : {"x,gr\xF6\xDF"
+                           "e\n1.5,a\n2.5,b\n",
+                           "x,y\n1.5,a\n2.5,f\xFCr\n"}) {
+    EXPECT_THAT([&] { guess(text); },
+                ThrowsMessage<DataError>(testing::AllOf(HasSubstr("expected UTF-8, got"), HasSubstr("column 1"),
+                                                        HasSubstr("save the file as UTF-8"))));
+  }
+}
+
 TEST_F(TableGuesses, SeeThatManyWordsNeedIndices) {
   std::string text = "shop,kind\n", few = text;
   for (int i = 0; i < 400; ++i) {
@@ -103,9 +151,26 @@ TEST_F(TableGuesses, TakeShopsAndCodesInTheFirstColumnForNoLabel) {
 }
 
 TEST_F(TableGuesses, TellThatAWordOfALabelStandsForAMissingValue) {
-  EXPECT_THAT([&] { guess("x,y\n1.5,click\n2.5,none\n3.5,none\n", "y"); },
-              ThrowsMessage<DataError>(HasSubstr("got \"click\" and, in 2 rows, \"none\", which stands for a missing "
+  EXPECT_THAT([&] { guess("x,y\n1.5,click\n2.5,NA\n3.5,NA\n", "y"); },
+              ThrowsMessage<DataError>(HasSubstr("got \"click\" and, in 2 rows, \"NA\", which stands for a missing "
                                                  "value (write another word for it), in column 1 \"y\"")));
+}
+
+// As the import does, which knows what becomes of a label.
+TEST_F(TableGuesses, TakeAWordOfALabelForAClassWhateverItStandsForElsewhere) {
+  std::string words = "x,y\n", marks = "x,y\n", prices = "x,y\n";
+  for (int i = 0; i < 60; ++i) {
+    const std::string x = std::to_string(i) + ".5,";
+    words += x + (i % 10 == 0 ? "?\n" : i % 3 == 0 ? "none\n" : "click\n");
+    marks += x + (i % 10 == 0 ? "-\n" : i % 3 == 0 ? "0\n" : "1\n");
+    prices += x + (i % 10 == 0 ? "-\n" : std::to_string(i * 1.25) + "\n");
+  }
+  const TableGuess found = guess(words, "y");
+  EXPECT_EQ(found.classes, 3);
+  EXPECT_EQ(found.rarest_class, "?");
+  EXPECT_EQ(found.rarest_rows, 6);
+  EXPECT_EQ(guess(marks, "y").classes, 3);
+  EXPECT_EQ(guess(prices, "y").target, TargetKind::numbers) << "a missing value among numbers to predict";
 }
 
 TEST_F(TableGuesses, RefuseWhatIsNoTable) {

@@ -148,6 +148,9 @@ TEST(Experiment, NamesFileLineKeyAndNearestKeyInErrors) {
   EXPECT_EQ(error_of("sed = 1\n"), "toy.toml:1: sed: unknown key; did you mean \"seed\"?");
   EXPECT_EQ(error_of("[run]\nworkers = \"two\"\n"),
             "toy.toml:2: [run] workers: expected an integer, got the string \"two\"");
+  EXPECT_THAT(error_of("[run]\nworkers = 1e-9\n"), HasSubstr("got the number 1e-09"));
+  EXPECT_THAT(error_of("[run]\nworkers = 1e300\n"), HasSubstr("got the number 1e+300"));
+  EXPECT_THAT(error_of("[run]\nworkers = \"\\u001b[2J\"\n"), HasSubstr("got the string \"\\x1b[2J\""));
   EXPECT_THAT(error_of("[run]\nworkers = 0\n"), HasSubstr("toy.toml:2: [run] workers: expected an integer in 1.."));
   EXPECT_THAT(error_of("[run]\norder = \"fixd\"\n"), HasSubstr("did you mean \"fixed\"?"));
   EXPECT_THAT(error_of("[run]\npolicy = \"greddy\"\n"), HasSubstr("toy.toml:2: [run] policy: unknown value"));
@@ -156,6 +159,30 @@ TEST(Experiment, NamesFileLineKeyAndNearestKeyInErrors) {
   EXPECT_THAT(error_of("[search.space]\nlr = { min = 1 }\n"), HasSubstr("[search.space.lr] max: missing"));
   EXPECT_THAT(error_of("[search.space]\nlr = []\n"), HasSubstr("expected at least one value"));
   EXPECT_THAT(error_of("name = \"a\"\nseed = = 1\n"), HasSubstr("toy.toml:2: "));
+}
+
+TEST(Experiment, SaysThatOtherLettersThanAsciiBelongInQuotes) {
+  for (const char* line : {"gr\xC3\xB6\xC3\x9F"
+                           "e = 1",
+                           "[m\xC3\xB6"
+                           "del]",
+                           "seed = \xD9\xA3",
+                           "x = [\xE3\x80\x80"
+                           "1]",
+                           "caf\xE9 = 1"}) {
+    EXPECT_THAT(error_of("name = \"a\"  # f\xC3\xBCr\n" + std::string(line) + "\n"),
+                AllOf(HasSubstr("toy.toml:2: expected a name or a text with other letters than ASCII in quotes"),
+                      HasSubstr("such as \"gr\xC3\xB6\xC3\x9F"
+                                "e\" = 1")))
+        << line;
+  }
+  const std::string quoted =
+      "[data]\nsource = \"\xC3\xA9\\\" # \xC3\xA9\"\n\"\xC3\xA9\" = '\xC3\xA9'\nmore = "
+      "\"\"\"\n\xC3\xA9\"\xC3\xA9\n\"\"\"\n";
+  EXPECT_THAT(error_of(quoted), HasSubstr("unknown key")) << "strings and comments may have them";
+  EXPECT_THAT(error_of("[search.space]\nlr = 0.1\n", {"name=\xC3\xBC"
+                                                      "bung"}),
+              HasSubstr("name: expected letters"));
 }
 
 TEST(Experiment, RefusesWhatNoRunCouldHave) {

@@ -240,6 +240,40 @@ TEST(GroupMean, TakesTensorsOfAnyShapeAndFloatingDtype) {
   }
 }
 
+// The same with sums in f32, which two members send each other: of one replica and of several, and of nobody.
+TEST(GroupMean, OfTwoMembersTakesTensorsOfAnyShape) {
+  for (const std::vector<std::optional<double>>& shares : std::vector<std::vector<std::optional<double>>>{
+           {0.3, 0.7}, {std::nullopt, 1.0}, {1.0, std::nullopt}, {0.1, 0.2, 0.3, 0.4}, {std::nullopt, 0.5, 0.5}}) {
+    SCOPED_TRACE(shares.size());
+    const Places alone(true);
+    TreeMean expected(alone.all);
+    std::optional<std::size_t> first;
+    for (std::size_t r = 0; r < shares.size(); ++r) {
+      alone.fill(r);
+      shares[r] ? expected.add(*shares[r]) : expected.skip();
+      if (shares[r] && !first) first = r;
+    }
+    expected.finish();
+    run_group(static_cast<std::uint32_t>(shares.size()), 2, [&](const Group& group) {
+      const Places here(true);
+      GroupMean mean(here.all, {here.count}, group);
+      for (int round = 0; round < 2; ++round) {
+        mean.begin(shares);
+        bool is_first = true;
+        for (std::size_t r = 0; r < shares.size(); ++r) {
+          if (!group.owns(r)) continue;
+          here.fill(r);
+          if (shares[r] && std::exchange(is_first, false)) kernels::fill_(here.count, static_cast<std::int64_t>(r));
+          shares[r] ? mean.add() : mean.skip();
+        }
+        EXPECT_FALSE(mean.finish(false));
+        EXPECT_EQ(here.values(), alone.values());
+        EXPECT_EQ(here.count.data<std::int64_t>()[1], static_cast<std::int64_t>(*first));
+      }
+    });
+  }
+}
+
 TEST(GroupMean, IsOfF32WhereItsSumsAre) {
   LocalGroup group(2);
   LocalWire wire(group, 0);

@@ -152,6 +152,21 @@ class LocalWire : public GroupWire {
       if (r != rank_) group_.take(number_, r, rank_, round->in[r].span());
     }
   }
+  // In pieces that end within tensors and within what follows them.
+  void stream(GroupStream& stream) override {
+    constexpr std::size_t kPiece = 192;
+    const auto round = std::make_shared<GroupRound>(2);
+    std::vector<std::byte> bytes;
+    for (const GroupStream::Part& part : stream.out) bytes.insert(bytes.end(), part.bytes.begin(), part.bytes.end());
+    round->out[1 - rank_] = AlignedBuffer(bytes.size());
+    std::ranges::copy(bytes, round->out[1 - rank_].data());
+    round->in[1 - rank_] = AlignedBuffer(stream.in);
+    swap(round);
+    const ByteView in = std::as_const(round->in[1 - rank_]).span();
+    for (std::size_t at = 0; at < in.size(); at += kPiece) {
+      stream.take(in.subspan(at, std::min(kPiece, in.size() - at)), at);
+    }
+  }
   void fail(const std::string&) override { group_.fail(); }
   void listen(std::uint32_t from, std::size_t most) override {
     if (!listens_.emplace(from, most).second) throw MemberLost("[test] it listens to that member");
@@ -184,6 +199,10 @@ class CountingWire final : public GroupWire {
   void swap(const std::shared_ptr<GroupRound>& round) override {
     ++rounds_;
     wire_.swap(round);
+  }
+  void stream(GroupStream& stream) override {
+    ++rounds_;
+    wire_.stream(stream);
   }
   void listen(std::uint32_t from, std::size_t most) override { wire_.listen(from, most); }
   void send(std::uint32_t to, std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes) override {

@@ -82,6 +82,18 @@ TEST(Leaderboard, RanksWhatCameThroughBeforeWhatDidNot) {
   EXPECT_THAT(order, testing::ElementsAre("1:3", "2:2", "3:4", "-:0", "-:1"));
 }
 
+TEST(Leaderboard, CutsNoDigitsOffALongNumber) {
+  Results results;
+  results.own_metrics = {"rmse"};
+  ModelResult model;
+  model.status = "finished";
+  model.valid_loss = 2.5e35;
+  model.train_loss = 12345.5;
+  model.own = {3e37};
+  results.models.push_back(model);
+  EXPECT_THAT(leaderboard(results), AllOf(HasSubstr("     2.5e+35  12345.5000  "), HasSubstr("rmse=3e+37")));
+}
+
 // ---- for programs
 
 Results two_models() {

@@ -187,6 +187,8 @@ TEST(Space, RefusesWhatCannotBeSearched) {
   refuses({{"x", Range{0.5, 3, Scale::Linear, NumberType::Int}}}, "whole");
   refuses({{"x", Range{0, 1e17, Scale::Linear, NumberType::Int}}}, "2^53");
   refuses({{"x", numbers({1})}, {"x", numbers({2})}}, "once");
+  refuses({{"x", Range{-1e308, 1e308}}}, "max - min of at most");
+  refuses({{"x", Range{1e-200, 1e200, Scale::Log}}}, "max / min of at most");
   EXPECT_THROW(RandomSearch({}, 0, 1), ConfigError);
 }
 

@@ -322,6 +322,8 @@ TEST(Losses, SayWhatIsWrongWithTheirSettings) {
   for (const std::string weights : {"-1,2", "1,,2", "", "1,x", "nan,1", "inf"}) {
     EXPECT_NE(refusal("cross_entropy class_weights=" + weights), "") << weights;
   }
+  EXPECT_THAT(refusal("cross_entropy class_weights=0,0"), HasSubstr("no other is left"));
+  EXPECT_NO_THROW(loss_by_name("cross_entropy class_weights=0,1"));
   EXPECT_THAT(message_of<ConfigError>([] { weighted_loss_by_name("cross_entropy class_weights=1,2"); }),
               HasSubstr("multiply them into the column"));
 }
