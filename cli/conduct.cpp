@@ -116,6 +116,7 @@ void add_listening(CLI::App& command, Listening& listening) {
   CLI::Option* listen = command.add_option("--listen", listening.address,
                                            "HOST:PORT of this machine (0.0.0.0 for all of its interfaces): start no "
                                            "workers, and wait for `hop worker --connect` from other machines");
+  listen->check([](const std::string& text) { return text.empty() ? "expected HOST:PORT, got nothing" : ""; });
   command.add_option("--key-file", listening.key_file, "With --listen: the key that admits workers (hop key new FILE)")
       ->needs(listen);
 }

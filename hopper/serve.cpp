@@ -22,6 +22,7 @@
 #include "hopper/detail/worker.h"
 #include "hopper/run.h"
 #include "net/key.h"
+#include "net/transport.h"
 
 namespace hop::hopper {
 namespace {
@@ -115,6 +116,12 @@ class Attached {
 }  // namespace
 
 void join(const JoinOptions& options) {
+  try {
+    net::Address::parse("tls:" + options.coordinator);
+  } catch (const ConfigError&) {  // people write no scheme
+    throw ConfigError("[join] expected HOST:PORT at which the run listens, such as 10.0.0.1:7878, got \"" +
+                      printable(options.coordinator) + "\"");
+  }
   const net::RunKey key = net::RunKey::read(options.key_file);
   check_advertised(options.advertise);
   const NodeLock lock(options.node_folder);

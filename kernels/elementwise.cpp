@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <string>
 
@@ -58,6 +59,14 @@ DType promote(const Call& call, std::span<const Input> inputs) {
   return a.kind == Operand::Kind::number && b.kind == Operand::Kind::number ? default_dtype(dtype) : dtype;
 }
 
+/// Whether a bound of a clamp is no whole number: then the result for integers is floating, as in PyTorch. (An infinite
+/// bound is none.)
+bool has_broken_bound(const Call& call) {
+  if (call.id != rows::ids::Clamp) return false;
+  const auto& clamp = *static_cast<const rows::Clamp*>(call.row);
+  return std::trunc(clamp.min) != clamp.min || std::trunc(clamp.max) != clamp.max;
+}
+
 // The dtype of the result, unless it is a truth value. The row computes in it, or in widened(it).
 DType result_dtype(const Call& call, std::span<const Input> inputs) {
   if (call.part != rows::Part::value) {
@@ -78,7 +87,7 @@ DType result_dtype(const Call& call, std::span<const Input> inputs) {
   if (call.dtypes == Dtypes::number && dtype == DType::boolean) {
     throw DtypeError(where_in(call) + "is not defined for bool: cast first, or use a logical operation");
   }
-  return dtype;
+  return !is_floating(dtype) && has_broken_bound(call) ? DType::f32 : dtype;
 }
 
 /// Whether `number` keeps its order among the values of `dtype`: the dtype holds it, and it becomes neither 0 nor

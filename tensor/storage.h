@@ -49,11 +49,11 @@ class Storage {
     std::size_t size = 0;
     Device device;
     std::atomic<std::uint32_t> version{0};
-    std::uint32_t born_in = 0;
     std::shared_ptr<void> owner;       // set when the bytes are borrowed
     std::shared_ptr<MemoryPool> pool;  // set when they came from one
     bool borrowed = false;
     bool state = false;
+    std::uint32_t born_in = 0;
     friend class IntrusivePtr<Body>;
   };
   IntrusivePtr<Body> body_;

@@ -1,5 +1,7 @@
 #include "hopper/detail/run_checks.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <chrono>
 #include <string>
@@ -159,9 +161,31 @@ void check_options(const RunOptions& options) {
   throw ConfigError("[resume] RunOptions::retry_models: expected retry = true where models are named, got false");
 }
 
+// The host that is meant by HOST:PORT; people write no scheme.
+static std::string listening_host(const std::string& text) {
+  try {
+    return net::Address::parse("tls:" + text).host;
+  } catch (const ConfigError&) {
+    throw ConfigError("[run] listen: expected HOST:PORT, such as 0.0.0.0:7878 or [::1]:7878, got \"" + printable(text) +
+                      "\"");
+  }
+}
+
+static void check_listening_address(const std::string& text) {
+  const std::string host = listening_host(text);
+  const std::string numbers = host.substr(0, host.find('%'));  // of IPv6, what follows names an interface
+  in6_addr address{};
+  const bool is_known = host == "localhost" || ::inet_pton(AF_INET, numbers.c_str(), &address) == 1 ||
+                        ::inet_pton(AF_INET6, numbers.c_str(), &address) == 1;
+  if (is_known) return;
+  throw ConfigError(
+      "[run] listen: expected the numbers of an interface of this machine (0.0.0.0 for all of them), got " +
+      printable(host));
+}
+
 // Before anything is prepared: a key that nobody can read would show after the import of the data.
 static void check_listening(const Experiment& experiment, const RunOptions& options) {
-  net::Address::parse("tls:" + options.listen);
+  check_listening_address(options.listen);
   if (options.key_file.empty()) {
     throw ConfigError(
         "[run] whoever listens for other machines needs a key: `hop key new FILE` makes one, --key-file "

@@ -207,6 +207,18 @@ TEST_F(ManyMachines, NobodyListensWithoutAKey) {
   EXPECT_THAT(no_key.err, HasSubstr("`hop key new FILE` makes one"));
   const Finished no_port = hop(run_in("no-port", {"--listen", "0.0.0.0", "--key-file", "key"}), folder_->path());
   EXPECT_EQ(no_port.code, 2) << no_port.err;
+  EXPECT_THAT(no_port.err, HasSubstr("expected HOST:PORT, such as 0.0.0.0:7878"));
+  const Finished no_host = hop(run_in("no-host", {"--listen", "", "--key-file", "key"}), folder_->path());
+  EXPECT_EQ(no_host.code, 1) << "it would train here, and nobody could join";
+  const Finished name = hop(run_in("name", {"--listen", "256.1.1.1:7878", "--key-file", "key"}), folder_->path());
+  EXPECT_EQ(name.code, 2);
+  EXPECT_THAT(name.err, HasSubstr("the numbers of an interface"));
+  for (const char* directory : {"no-key", "no-port", "no-host", "name"}) {
+    EXPECT_FALSE(fs::exists(*folder_ / directory)) << directory << ": before anything is prepared";
+  }
+  const Finished nowhere = hop({"worker", "--connect", "x", "--key-file", "key", "--node", "y"}, folder_->path());
+  EXPECT_THAT(nowhere.err, HasSubstr("expected HOST:PORT at which the run listens"));
+  EXPECT_EQ(hop({"worker", "--connect", "127.0.0.1:1", "--key-file", "key", "--wait", "nan"}, folder_->path()).code, 1);
 }
 
 TEST_F(ManyMachines, ThatWaitForARunWhichCannotBeginLeaveItsFolderEmpty) {

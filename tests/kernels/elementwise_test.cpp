@@ -1,6 +1,9 @@
 // Every operation of the table, through the public calls: values, dtypes, layouts, threads, gradients.
 #include "kernels/elementwise.h"
 
+#include <cmath>
+#include <limits>
+
 #include "base/error.h"
 #include "tests/kernels/elementwise_case.h"
 #include "tests/kernels/layouts.h"
@@ -269,6 +272,17 @@ TEST(ElementwiseInteger, ClampBoundsSaturateToTheDType) {
   const Tensor x = Tensor::from<std::uint8_t>({0, 7, 255}, {3});
   EXPECT_EQ(values<double>(kernels::clamp(x, -3, 1e9)), (std::vector<double>{0, 7, 255}));
   EXPECT_EQ(values<double>(kernels::clamp(x, 5, 100)), (std::vector<double>{5, 7, 100}));
+}
+
+// A bound that is cut to an integer would let 2 pass below 2.5.
+TEST(ElementwiseInteger, ClampToBrokenBoundsIsFloating) {
+  const Tensor x = Tensor::from<std::int64_t>({1, 3, 5}, {3});
+  const Tensor y = kernels::clamp(x, 2.5, 3.5);
+  EXPECT_EQ(y.dtype(), DType::f32);
+  EXPECT_EQ(values<double>(y), (std::vector<double>{2.5, 3, 3.5}));
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInfinity = std::numeric_limits<double>::infinity();
+  EXPECT_TRUE(std::isnan(values<double>(kernels::clamp(x, kNan, 3))[0]));
+  EXPECT_EQ(kernels::clamp(x, -kInfinity, 3).dtype(), DType::i64);
 }
 
 // As Python's % and //; 0 stands for what no integer is.
