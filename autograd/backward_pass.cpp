@@ -141,6 +141,11 @@ void BackwardPass::note_past(Node& node) {
   }
 }
 
+// A leaf that a checkpoint reached: no edge of this pass leads to it.
+void BackwardPass::note_past(const Tensor& leaf) {
+  if (root_ != nullptr) past_.leaves.push_back(number_of_leaf(leaf));
+}
+
 /// Whether a node that an earlier pass closed was computed from a wanted tensor.
 bool BackwardPass::led_to_wanted(const Node& node) const {
   return std::any_of(wanted_edges_.begin(), wanted_edges_.end(), [&](const Edge& edge) { return node.led_to(edge); });
@@ -183,8 +188,10 @@ BackwardPass::Pending& BackwardPass::pending(const std::shared_ptr<Node>& node) 
 void BackwardPass::arrive_at_leaf(const Tensor& leaf, Tensor gradient) {
   check_gradient(leaf, gradient);
   const bool is_wanted = wanted_.contains(leaf.id());
-  if (!is_wanted && options_.outer != nullptr) return options_.outer->arrive_at_leaf(leaf, std::move(gradient));
-  if (root_ != nullptr) past_.leaves.push_back(number_of_leaf(leaf));  // one that a checkpoint reached has no edge
+  if (!is_wanted && options_.outer != nullptr) {
+    options_.outer->note_past(leaf);
+    return options_.outer->arrive_at_leaf(leaf, std::move(gradient));
+  }
   if (!is_wanted && (!options_.accumulate || !leaf.requires_grad())) return;
   const auto& hooks = leaf.autograd_slot()->hooks;
   if (Dependencies* step = Dependencies::current(); step != nullptr && hooks && !step->made(leaf))

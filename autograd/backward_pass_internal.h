@@ -69,6 +69,7 @@ class BackwardPass {
   void arrive_at_leaf(const Tensor& leaf, Tensor gradient);
   Pending& pending(const std::shared_ptr<Node>& node);
   void note_past(Node& node);
+  void note_past(const Tensor& leaf);
   void step(Pending& pending);
   bool continues_at(Node& node) const;
   bool led_to_wanted(const Node& node) const;

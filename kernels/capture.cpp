@@ -124,7 +124,7 @@ const RecordedWork::Results& RecordedWork::run(const std::function<Results()>& w
     fresh.results = work();
     for (const Tensor& result : fresh.results) {  // one with a graph is its node's output, and changes with the node
       if (result.defined() && result.is_leaf() && Dependencies::current()->made(result))
-        Dependencies::current()->add_rewritten(result);
+        Dependencies::current()->add_result(result);
     }
   };
   fresh.recording = capture(record, options.device, options.pool);

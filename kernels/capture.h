@@ -181,10 +181,11 @@ class CapturedFunction {
   CapturedFunction& operator=(CapturedFunction&&) noexcept = default;
   ~CapturedFunction() = default;
 
-  /// The results of the function. The next call of the same combination overwrites them. (A graph that needs their old
-  /// values notices it: AutogradError in its backward pass.) The reference is valid until
-  /// max_combinations other combinations were called; a copy of the vector keeps its tensors. Throws AutogradError for
-  /// an argument that requires a gradient, DeviceError for an argument on another device.
+  /// The results of the function. The next call of the same combination overwrites them, and what their graphs saved.
+  /// If results require no gradient, a graph that needs their old values notices it: AutogradError in its backward
+  /// pass. A graph that goes on from results with a graph does not notice it: call backward() before the next call. The
+  /// reference is valid until max_combinations other combinations were called; a copy of the vector keeps its tensors.
+  /// Throws AutogradError for an argument that requires a gradient, DeviceError for an argument on another device.
   const std::vector<Tensor>& operator()(std::span<const Tensor> arguments);
   const std::vector<Tensor>& operator()(std::initializer_list<Tensor> arguments) {
     return (*this)(std::span<const Tensor>(arguments.begin(), arguments.size()));

@@ -59,13 +59,15 @@ void Dependencies::add_requires_grad(const Tensor& x) {
   use.requires_grad = wants_gradient(x);
 }
 
-// The bytes that the step made itself change no version: nobody outside can hold them, except for its results.
+// The bytes that the step made itself change no version: add_result() and the gradients tell of those that outlive it.
 void Dependencies::add_write(const Tensor& x) {
-  if (x.storage().born_in() != serial_) add_rewritten(x);
+  if (x.storage().born_in() == serial_ || std::ranges::find(written_, x.storage()) != written_.end()) return;
+  add_address(x);
+  written_.push_back(x.storage());
 }
 
-void Dependencies::add_rewritten(const Tensor& x) {
-  if (std::ranges::find(written_, x.storage()) == written_.end()) written_.push_back(x.storage());
+void Dependencies::add_result(const Tensor& x) {
+  if (std::ranges::find(outputs_, x.storage()) == outputs_.end()) outputs_.push_back(x.storage());
 }
 
 void Dependencies::add_gradient(const Tensor& leaf, GradientUse use) {
@@ -112,7 +114,7 @@ void Dependencies::add_word(const Word& word, const std::shared_ptr<const void>&
   own(owner);
 }
 
-void Dependencies::add_result(const Result& result, const std::shared_ptr<const void>& owner) {
+void Dependencies::add_word_after(const Result& result, const std::shared_ptr<const void>& owner) {
   const auto is_known = [&](const Result& r) { return r.at == result.at; };
   if (std::any_of(results_.begin(), results_.end(), is_known)) return;
   results_.push_back(result);
@@ -130,9 +132,15 @@ void Dependencies::finish() {
   for (LeafGradient& g : gradients_) {
     const Gradient& gradient = g.leaf.get().autograd_slot()->gradient;
     g.after = HeldTensor(gradient.tensor());
-    if (gradient.tensor().defined() && made(gradient.tensor())) add_rewritten(gradient.tensor());
+    g.is_made = gradient.tensor().defined() && made(gradient.tensor());
     g.given_after = gradient.is_given();
     g.stale_after = gradient.is_stale();
+  }
+  // A recording holds no bytes of its own accord: those of a model's state go on to other models.
+  for (const Storage& storage : std::exchange(written_, {})) {
+    const auto is_same = [&](const Use& use) { return use.tensor.get().storage() == storage; };
+    const auto use = std::ranges::find_if(uses_, is_same);
+    if (use != uses_.end()) use->is_written = true;
   }
   for (Result& r : results_) r.value = word_at(r.at, r.size);
   std::ranges::stable_sort(given_, {}, &Given::calls);
@@ -208,9 +216,14 @@ void Dependencies::before_replay() const {
 }
 
 void Dependencies::after_replay() const {
-  for (const Storage& storage : written_) storage.bump_version();
-  for (const LeafGradient& g : gradients_)
+  for (const Use& use : uses_) {
+    if (use.is_written) use.tensor.get().storage().bump_version();
+  }
+  for (const Storage& storage : outputs_) storage.bump_version();
+  for (const LeafGradient& g : gradients_) {
+    if (g.is_made) g.after.get().storage().bump_version();
     g.leaf.get().autograd_slot()->gradient.restore(g.after.get(), g.given_after, g.stale_after);
+  }
   for (const Result& r : results_) std::memcpy(r.at, &r.value, r.size);
 }
 

@@ -69,8 +69,8 @@ class Dependencies {
   void add_requires_grad(const Tensor& x);
   /// Each replay writes the bytes of x, and changes their version.
   void add_write(const Tensor& x);
-  /// The same for a tensor that the step made and that outlives it.
-  void add_rewritten(const Tensor& x);
+  /// The same for a result: a tensor that the step made, and that the recording's caller holds.
+  void add_result(const Tensor& x);
   /// To be called before the gradient changes.
   void add_gradient(const Tensor& leaf, GradientUse use);
   /// To be called each time when something was added to the gradient: the device that records has `calls` calls by now.
@@ -86,7 +86,7 @@ class Dependencies {
   template <class T>
   void set_after_replay(const std::shared_ptr<const void>& owner, T& value) {
     static_assert(is_word<T>);
-    add_result({&value, 0, sizeof(T)}, owner);
+    add_word_after({&value, 0, sizeof(T)}, owner);
   }
   /// The recorded run has ended: replays leave the values that it left.
   void finish();
@@ -121,6 +121,7 @@ class Dependencies {
     const std::byte* address;
     bool asks_requires_grad = false;
     bool requires_grad = false;
+    bool is_written = false;  // the first one of those that share their bytes
   };
   struct Word {
     const void* at;
@@ -144,6 +145,7 @@ class Dependencies {
     bool was_given = false;
     bool settled = false;  // the step itself set the gradient: the state before the step no longer matters
     bool given_after = false, stale_after = false;
+    bool is_made = false;  // `after`, by the step
   };
 
   static std::uint64_t word_at(const void* at, std::size_t size) {
@@ -162,7 +164,7 @@ class Dependencies {
   }
   void take_back_given(const Tensor& leaf);
   void add_word(const Word& word, const std::shared_ptr<const void>& owner);
-  void add_result(const Result& result, const std::shared_ptr<const void>& owner);
+  void add_word_after(const Result& result, const std::shared_ptr<const void>& owner);
   void own(const std::shared_ptr<const void>& owner);
   Use& use_of(const Tensor& x);
   static const char* broken(const Use& use);
@@ -177,7 +179,8 @@ class Dependencies {
   std::vector<Word> words_;
   std::vector<Result> results_;
   std::vector<std::weak_ptr<const void>> owners_;
-  std::vector<Storage> written_;
+  std::vector<Storage> written_;                         // while the step is captured: replays write through uses_
+  std::vector<Storage> outputs_;                         // of results
   std::unordered_map<const void*, std::size_t> places_;  // in uses_, while the step is captured
 };
 

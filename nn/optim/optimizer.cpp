@@ -217,9 +217,11 @@ void Optimizer::depend_on_stop() const {
 std::vector<kernels::UpdateSegment> Optimizer::updates() const {
   std::vector<kernels::UpdateSegment> updates;
   updates.reserve(table_->segments.size());
-  for (const ParameterSegment& segment : table_->segments) {
+  for (std::size_t i = 0; i < table_->segments.size(); ++i) {
+    const ParameterSegment& segment = table_->segments[i];
     depend_on(segment);
     if (segment.frozen || !segment.parameter.requires_grad()) continue;
+    check_unmoved(i);
     check_scales(segment);
     const Tensor gradient = given_gradient(segment);
     if (!gradient.defined()) continue;

@@ -266,6 +266,26 @@ TEST(Capture, ChangesTheVersionsOfWhatAReplayWrites) {
   EXPECT_EQ(read.version(), untouched);
 }
 
+// The bytes of a model's state go on to other models, and come back in another storage.
+TEST(Capture, HoldsNoBytesThatItWrites) {
+  const auto bytes = std::make_shared<std::vector<float>>(2);
+  const auto borrow = [&] { return Storage::borrow(bytes->data(), 2 * sizeof(float), bytes, Device::cpu()); };
+  const Tensor state = Tensor::view(borrow(), DType::f32, {2}, {1}), elsewhere = row({0, 0});
+  const Recording recording = capture([&] {
+    kernels::fill_(state, 3);
+    kernels::fill_(kernels::slice(state, 0, 0, 1), 7);
+  });
+  state.rebind(elsewhere.storage(), 0, DType::f32);
+  EXPECT_EQ(bytes.use_count(), 1);
+  EXPECT_FALSE(recording.holds());
+
+  state.rebind(borrow(), 0, DType::f32);
+  ASSERT_TRUE(recording.holds());
+  const std::uint32_t before = state.version();
+  recording.replay();
+  EXPECT_NE(state.version(), before);
+}
+
 TEST(CapturedFunction, ChangesTheVersionsOfResultsThatItWritesOver) {
   const Tensor constant = row({3});
   CapturedFunction f([&](std::span<const Tensor> in) { return std::vector{kernels::mul(in[0], 2), constant}; });
