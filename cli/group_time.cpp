@@ -37,19 +37,30 @@ double share_with_several_replicas(const hopper::Strategy& strategy, const hoppe
   return several / units;
 }
 
-// Of all units of the epochs that were measured.
-double rounds_of_run(const hopper::Results& measured, const hopper::ReplicaOptions& options,
-                     const hopper::Strategy& strategy, const hopper::Spread& spread) {
+// The whole epochs of all models, each once. What else was trained has no rounds that a formula knows: an epoch that
+// the end of the run or a lost loss cut off, and units that were trained again.
+struct Epochs {
+  double rounds = 0, seconds = 0;
+  std::uint64_t shared_bytes = 0, statistics_bytes = 0, statistics_rounds = 0;
+};
+
+Epochs epochs_of(const hopper::Results& measured, const hopper::ReplicaOptions& options,
+                 const hopper::Strategy& strategy, const hopper::Spread& spread) {
   const std::uint32_t units = strategy.units_per_epoch(spread);
   const double replicas = replicas_of_unit(strategy, spread);
-  double rounds = 0;
+  Epochs all;
   for (const hopper::ModelResult& model : measured.models) {
-    for (std::size_t epoch = model.inherited / units; epoch < model.curve.size(); ++epoch) {
-      const double rows = static_cast<double>(model.curve[epoch].rows) / spread.partitions;
-      rounds += units * rounds_of_unit(options, strategy, model.config, rows, replicas);
+    for (std::size_t i = model.inherited / units; i < model.curve.size(); ++i) {
+      const hopper::EpochMetrics& epoch = model.curve[i];
+      const double rows = static_cast<double>(epoch.rows) / spread.partitions;
+      all.rounds += units * rounds_of_unit(options, strategy, model.config, rows, replicas);
+      all.seconds += epoch.seconds;
+      all.shared_bytes += epoch.shared_bytes;
+      all.statistics_bytes += epoch.statistics_bytes;
+      all.statistics_rounds += epoch.statistics_rounds;
     }
   }
-  return rounds;
+  return all;
 }
 
 bool is_measured(const hopper::Results& measured, const hopper::Experiment& experiment,
@@ -58,22 +69,14 @@ bool is_measured(const hopper::Results& measured, const hopper::Experiment& expe
          hopper::group_of(strategy) == measured.group;
 }
 
-// The bytes of gradients or weights, and those of statistics.
-struct Bytes {
-  std::uint64_t shared = 0, statistics = 0;
-};
-
-Bytes bytes_of(const hopper::Results& measured, const hopper::Strategy& strategy, const hopper::Spread& spread,
-               bool synchronises) {
-  return {strategy.predicted_bytes(spread, measured.shared_bytes),
-          synchronises ? strategy.predicted_statistics_bytes(spread, measured.statistics_bytes) : 0};
-}
-
 bool is_synchronised(const hopper::Results& measured, const hopper::Experiment& experiment) {
-  return hopper::synchronises_batchnorm(experiment) && measured.statistics_rounds > 0;
+  return hopper::synchronises_batchnorm(experiment) && measured.statistics_bytes > 0;
 }
 
 }  // namespace
+
+// A run of before groups sent nothing.
+bool had_groups(const hopper::Results& measured) { return measured.network.gradient > 0; }
 
 std::optional<GroupTime> group_time(const hopper::Results& measured, const hopper::Experiment& experiment,
                                     std::uint32_t partitions, const simulate::Link& link) {
@@ -85,19 +88,22 @@ std::optional<GroupTime> group_time(const hopper::Results& measured, const hoppe
   const hopper::ReplicaOptions& options = experiment.run.replicas;
   const std::uint32_t members = std::min(experiment.run.workers, partitions);
   const double replicas = std::ceil(partitions / static_cast<double>(members));
-  const bool had_groups = measured.network.gradient > 0;  // a run of before groups sent nothing
-  const double of_one = (had_groups ? measured.busiest_share : 1) * partitions;
+  const Epochs epochs = epochs_of(measured, options, *strategy, spread);
+  if (epochs.rounds == 0) return std::nullopt;
   GroupTime time;
-  for (const hopper::ModelResult& model : measured.models) time.compute_seconds += model.seconds / of_one * replicas;
+  time.is_exchange_measured = had_groups(measured);
+  const double of_one = (time.is_exchange_measured ? measured.busiest_share : 1) * partitions;
 
   const simulate::Sharing sharing{members, replicated->servers(members, options.servers),
                                   replicated->exchange(options.reduce_exchange), is_synchronised(measured, experiment)};
-  const Bytes bytes = bytes_of(measured, *strategy, spread, sharing.is_synchronised);
-  const double rounds = rounds_of_run(measured, options, *strategy, spread);
-  const auto meetings = static_cast<double>(measured.statistics_rounds);
-  time.bytes = bytes.shared + bytes.statistics;
-  time.exchange_seconds = simulate::exchange_seconds(strategy->replicas(), sharing, bytes.shared, rounds, link) +
-                          simulate::statistics_seconds(members, bytes.statistics, meetings, link);
+  const std::uint64_t shared = strategy->predicted_bytes(spread, epochs.shared_bytes);
+  const std::uint64_t statistics =
+      sharing.is_synchronised ? strategy->predicted_statistics_bytes(spread, epochs.statistics_bytes) : 0;
+  const auto meetings = static_cast<double>(epochs.statistics_rounds);
+  time.bytes = shared + statistics;
+  time.exchange_seconds = simulate::exchange_seconds(strategy->replicas(), sharing, shared, epochs.rounds, link) +
+                          simulate::statistics_seconds(members, statistics, meetings, link);
+  time.seconds = epochs.seconds / of_one * replicas + (time.is_exchange_measured ? 0 : time.exchange_seconds);
   return time;
 }
 
@@ -107,32 +113,44 @@ std::optional<BlockExchange> block_exchange(const hopper::Results& measured, con
   if (strategy == nullptr || !is_measured(measured, experiment, *strategy, partitions)) return std::nullopt;
   const hopper::Spread spread{partitions, experiment.run.workers};
   const hopper::ReplicaOptions options = experiment.run.replicas;
-  const double rounds = rounds_of_run(measured, options, *strategy, spread);
+  const Epochs epochs = epochs_of(measured, options, *strategy, spread);
+  const double rounds = epochs.rounds;
   if (rounds == 0) return std::nullopt;
 
   const bool synchronises = is_synchronised(measured, experiment);
-  const Bytes bytes = bytes_of(measured, *strategy, spread, synchronises);
-  const double shared = static_cast<double>(measured.shared_bytes) / rounds;       // in a step, by each replica
+  const double shared = static_cast<double>(epochs.shared_bytes) / rounds;         // in a step, by each replica
   const double meeting = rounds * share_with_several_replicas(*strategy, spread);  // the steps with statistics
-  const double told = synchronises ? static_cast<double>(measured.statistics_bytes) / meeting : 0;
-  const double meetings = synchronises ? static_cast<double>(measured.statistics_rounds) / meeting : 0;
+  const double told = synchronises ? static_cast<double>(epochs.statistics_bytes) / meeting : 0;
+  const double meetings = synchronises ? static_cast<double>(epochs.statistics_rounds) / meeting : 0;
   std::uint64_t rows = 0;  // of the data set: an epoch may have ended before its last row
   for (const hopper::ModelResult& model : measured.models) {
     for (const hopper::EpochMetrics& epoch : model.curve) rows = std::max(rows, epoch.rows);
   }
-  const auto seconds = [=](const hopper::Config& config, PartitionId first) {
+  return [=](const hopper::Config& config, PartitionId first) -> simulate::UnitExchange {
     const auto members = static_cast<std::uint32_t>(strategy->members(spread, first).size());
-    if (members == 0) return 0.0;
+    if (members == 0) return {};
     const double others = members - 1, replicas = static_cast<double>(strategy->passes(spread, first).size());
     const double steps = rounds_of_unit(options, *strategy, config, static_cast<double>(rows) / partitions,
                                         replicas_of_unit(*strategy, spread));
-    const auto of_gradients = static_cast<std::uint64_t>(2 * others * shared * steps);
-    const auto of_statistics = static_cast<std::uint64_t>(replicas * others * told * steps);
+    const double gradients = 2 * others * shared * steps, statistics = replicas * others * told * steps;
+    const auto of_gradients = static_cast<std::uint64_t>(gradients);
+    const auto of_statistics = static_cast<std::uint64_t>(statistics);
     const simulate::Sharing sharing{members, members, hopper::ReduceExchange::Direct, synchronises};
-    return simulate::exchange_seconds(strategy->replicas(), sharing, of_gradients, steps, link) +
-           simulate::statistics_seconds(members, of_statistics, meetings * steps, link);
+    return {simulate::exchange_seconds(strategy->replicas(), sharing, of_gradients, steps, link) +
+                simulate::statistics_seconds(members, of_statistics, meetings * steps, link),
+            gradients + statistics};
   };
-  return BlockExchange{seconds, bytes.shared + bytes.statistics};
+}
+
+GroupTime block_time(const hopper::Results& measured, const simulate::RunReport& without,
+                     const simulate::RunReport& with) {
+  GroupTime time;
+  time.is_exchange_measured = had_groups(measured);
+  time.seconds = time.is_exchange_measured ? without.makespan_seconds : with.makespan_seconds;
+  // Longer units may meet a better order.
+  time.exchange_seconds = std::max(0.0, with.makespan_seconds - without.makespan_seconds);
+  time.bytes = static_cast<std::uint64_t>(std::llround(with.exchange_bytes));
+  return time;
 }
 
 }  // namespace hop::cli

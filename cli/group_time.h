@@ -9,36 +9,41 @@
 #include "hopper/results.h"
 #include "hopper/run.h"
 #include "hopper/simulate/link.h"
+#include "hopper/simulate/run.h"
 
 namespace hop::cli {
 
-struct GroupTime {
-  double compute_seconds = 0, exchange_seconds = 0;
-  std::uint64_t bytes = 0;  ///< that all workers send together
+/// Whether groups of several workers trained the models of a run. Then the seconds of its units have the waits and the
+/// exchange of these groups in them.
+bool had_groups(const hopper::Results& measured);
 
-  double seconds() const { return compute_seconds + exchange_seconds; }
+struct GroupTime {
+  double seconds = 0;           ///< of the run; with the exchange as it was measured if had_groups(), else by formula
+  double exchange_seconds = 0;  ///< by formula: what the exchange adds to a run without it; 0 if it adds nothing
+  std::uint64_t bytes = 0;      ///< that all workers send together, by formula
+  bool is_exchange_measured = false;  ///< had_groups(): `exchange_seconds` is not in `seconds`
 };
 
 /// The models one after the other, each on all workers of `experiment`: replicas are shared out evenly, and no exchange
-/// is hidden behind computation. `measured`: a run of the same strategy and partitions. If groups trained its models,
-/// their waits and exchanges count as computation; a run with one worker has none. An exchange takes its messages and
-/// the time of its bytes on the busiest link. Statistics of synchronised BatchNorm layers are those of `measured`. None
-/// for strategies whose replicas are not of all partitions, and for another strategy or other partitions than were
-/// measured.
+/// is hidden behind computation. `measured`: a run of the same strategy and partitions, best with one worker. Its
+/// epochs count, whatever `experiment` says, and only whole ones. An exchange takes its messages and the time of its
+/// bytes on the busiest link. Statistics of synchronised BatchNorm layers are those of `measured`. None for strategies
+/// whose replicas are not of all partitions, for another strategy or other partitions than were measured, and for a run
+/// without a whole epoch.
 std::optional<GroupTime> group_time(const hopper::Results& measured, const hopper::Experiment& experiment,
                                     std::uint32_t partitions, const hopper::simulate::Link& link);
 
-/// What the groups of hopping exchange.
-struct BlockExchange {
-  /// Of the unit of a model with this configuration that begins with `first`: for RunOptions::exchange_seconds.
-  std::function<double(const hopper::Config& config, PartitionId first)> seconds{};
-  std::uint64_t bytes = 0;  ///< that all workers send in the run
-};
+/// What the group of hopping exchanges in the unit of a model with this configuration that begins with `first`.
+using BlockExchange = std::function<hopper::simulate::UnitExchange(const hopper::Config& config, PartitionId first)>;
 
-/// By the formulas of group_time(), among the members of a block; a step takes as long as the mean of all steps that
-/// were measured. `measured`: a run with the same group and partitions. None for other strategies, for another group or
-/// other partitions than were measured, and for a run without a whole epoch.
+/// By the formulas of group_time(), among the members of a block; a step exchanges the mean of all steps of the whole
+/// epochs that were measured. `measured`: a run with the same group and partitions. None for other strategies, for
+/// another group or other partitions than were measured, and for a run without a whole epoch.
 std::optional<BlockExchange> block_exchange(const hopper::Results& measured, const hopper::Experiment& experiment,
                                             std::uint32_t partitions, const hopper::simulate::Link& link);
+
+/// Of hopping in groups, from two simulations of the same run: `with` block_exchange(), and without it.
+GroupTime block_time(const hopper::Results& measured, const hopper::simulate::RunReport& without,
+                     const hopper::simulate::RunReport& with);
 
 }  // namespace hop::cli

@@ -42,11 +42,8 @@ struct SimulateArguments {
 
 // ---- strategies by name
 
-// The share of a model's replicas that one worker computes; 1 where no group trains it. A run of before groups sent
-// nothing.
-double share_of_one(const hopper::Results& measured) {
-  return measured.network.gradient == 0 ? 1 : measured.busiest_share;
-}
+// The share of a model's replicas that one worker computes; 1 where no group trains it.
+double share_of_one(const hopper::Results& measured) { return had_groups(measured) ? measured.busiest_share : 1; }
 
 // ---- what a real run took
 
@@ -153,11 +150,10 @@ std::optional<GroupTime> time_with_exchange(const hopper::Experiment& experiment
                                             const Line& line, const simulate::Link& link, const Measured& measured) {
   const auto exchange = block_exchange(measured.results(), experiment, line.partitions, link);
   if (!exchange) return group_time(measured.results(), experiment, line.partitions, link);
-  options.exchange_seconds = [&](ModelId, const hopper::Config& config, PartitionId first) {
-    return exchange->seconds(config, first);
+  options.exchange = [&](ModelId, const hopper::Config& config, PartitionId first) {
+    return (*exchange)(config, first);
   };
-  const double without = line.report.makespan_seconds, with = simulate::run(experiment, options).makespan_seconds;
-  return GroupTime{without, std::max(0.0, with - without), exchange->bytes};
+  return block_time(measured.results(), line.report, simulate::run(experiment, options));
 }
 
 Line simulate_once(hopper::Experiment experiment, const SimulateArguments& arguments, const Measured* measured) {
@@ -224,8 +220,9 @@ void print_json(const std::vector<Line>& lines) {
                     {"microseconds_per_decision", r.microseconds_per_decision},
                     {"wall_seconds", r.wall_seconds}});
     if (!line.group) continue;
-    rows.back()["group"] = {{"seconds", line.group->seconds()},
+    rows.back()["group"] = {{"seconds", line.group->seconds},
                             {"exchange_seconds", line.group->exchange_seconds},
+                            {"is_exchange_measured", line.group->is_exchange_measured},
                             {"gradient_bytes", line.group->bytes}};
   }
   std::printf("%s\n", rows.dump(2).c_str());
@@ -252,20 +249,28 @@ void print_groups(const std::vector<Line>& lines) {
     const std::string who = line.block == 1 ? "each model on all " + std::to_string(line.workers) + " workers"
                                             : "each model on blocks of " + std::to_string(line.block) +
                                                   " partitions of " + std::to_string(line.workers) + " workers";
-    std::printf("by formula, %s: %s %.4g seconds, %.4g of them for %.4g MB between workers\n", who.c_str(),
-                line.strategy.c_str(), line.group->seconds(), line.group->exchange_seconds,
-                1e-6 * static_cast<double>(line.group->bytes));
+    std::printf("by formula, %s: %s %.4g seconds", who.c_str(), line.strategy.c_str(), line.group->seconds);
+    std::printf(line.group->is_exchange_measured
+                    ? " with the exchange that was measured; by formula it takes %.4g for %.4g MB between workers\n"
+                    : ", %.4g of them for %.4g MB between workers\n",
+                line.group->exchange_seconds, 1e-6 * static_cast<double>(line.group->bytes));
   }
 }
 
 // Holds the prediction against the run itself, where a line is of the same work, workers, partitions, strategy and
-// group.
+// group. The times of groups would predict themselves: their exchange is measured, not computed.
 void print_error(const std::vector<Line>& lines, const Measured& measured) {
   const hopper::Results& real = measured.results();
   for (const Line& line : lines) {
     const bool is_same = line.workers == real.workers && line.partitions == real.partitions && line.block == real.group;
     if (!is_same || line.strategy != real.strategy || line.report.units != measured.units()) continue;
     if (measured.wall_seconds() <= 0) return;
+    if (had_groups(real)) {
+      std::printf("\nmeasured with %u workers: %.4g seconds; no prediction: the times of units have ", real.workers,
+                  measured.wall_seconds());
+      std::puts("the exchange of their groups in them (measure with one worker)");
+      return;
+    }
     const double predicted = line.report.makespan_seconds;
     std::printf(
         "\nmeasured with %u workers: %.4g seconds; predicted: %.4g, %+.1f %% (the start of the run is not predicted)\n",

@@ -300,7 +300,6 @@ void Ledger::count(const UnitMetrics& metrics) {
   shared_bytes_ += metrics.shared_bytes.value_or(0);
   exchange_bytes_ += metrics.exchange_bytes.value_or(0);
   statistics_bytes_ += metrics.statistics_bytes.value_or(0);
-  statistics_rounds_ += metrics.statistics_rounds.value_or(0);
   peak_rss_bytes_ = std::max(peak_rss_bytes_, metrics.peak_rss_bytes);
   gaps_.push_back(metrics.gap_seconds);
   idle_.push_back(metrics.idle_seconds);
@@ -317,6 +316,9 @@ void Ledger::measure(Model& model, const UnitMetrics& metrics, bool ends_epoch) 
   epoch.valid_loss = metrics.valid_loss;
   epoch.valid_accuracy = metrics.valid_accuracy;
   epoch.own = metrics.own;
+  epoch.shared_bytes += metrics.shared_bytes.value_or(0);
+  epoch.statistics_bytes += metrics.statistics_bytes.value_or(0);
+  epoch.statistics_rounds += metrics.statistics_rounds.value_or(0);
   if (!ends_epoch) return;
   model.epochs.push_back(epoch);
   model.partial = {};

@@ -136,15 +136,13 @@ class Ledger {
   using Decision = std::variant<record::Asked, record::Ordered>;
   std::span<const Decision> undecided() const { return undecided_; }
 
-  std::uint64_t hops() const;                                       ///< of all models
-  std::uint64_t retrained() const { return retrained_; }            ///< units that were repeated after a rollback
-  std::uint64_t received_bytes() const { return received_bytes_; }  ///< of all units: the traffic of hops
-  std::uint64_t shared_bytes() const { return shared_bytes_; }      ///< UnitMetrics::shared_bytes of all units
-  std::uint64_t exchange_bytes() const { return exchange_bytes_; }  ///< UnitMetrics::exchange_bytes of all units
-  /// UnitMetrics::statistics_bytes and statistics_rounds of all units.
-  std::uint64_t statistics_bytes() const { return statistics_bytes_; }
-  std::uint64_t statistics_rounds() const { return statistics_rounds_; }
-  std::uint64_t peak_rss_bytes() const { return peak_rss_bytes_; }  ///< the largest value that a worker reported
+  std::uint64_t hops() const;                                           ///< of all models
+  std::uint64_t retrained() const { return retrained_; }                ///< units that were repeated after a rollback
+  std::uint64_t received_bytes() const { return received_bytes_; }      ///< of all units: the traffic of hops
+  std::uint64_t shared_bytes() const { return shared_bytes_; }          ///< UnitMetrics::shared_bytes of all units
+  std::uint64_t exchange_bytes() const { return exchange_bytes_; }      ///< UnitMetrics::exchange_bytes of all units
+  std::uint64_t statistics_bytes() const { return statistics_bytes_; }  ///< UnitMetrics::statistics_bytes of all units
+  std::uint64_t peak_rss_bytes() const { return peak_rss_bytes_; }      ///< the largest value that a worker reported
   /// UnitMetrics::gap_seconds and idle_seconds of each unit, in the order of the commits.
   std::span<const double> gaps() const { return gaps_; }
   std::span<const double> idle() const { return idle_; }
@@ -210,7 +208,7 @@ class Ledger {
   std::uint64_t received_bytes_ = 0;
   std::uint64_t shared_bytes_ = 0;
   std::uint64_t exchange_bytes_ = 0;
-  std::uint64_t statistics_bytes_ = 0, statistics_rounds_ = 0;
+  std::uint64_t statistics_bytes_ = 0;
   std::uint64_t peak_rss_bytes_ = 0;
   std::vector<double> gaps_, idle_;
   std::vector<std::string> arithmetic_;

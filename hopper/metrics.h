@@ -73,6 +73,9 @@ struct EpochMetrics {
   std::optional<double> valid_accuracy{};
   std::vector<double> own{};       ///< the metrics beside the accuracy, in the order of model.metrics
   std::optional<double> weight{};  ///< the sum of the weights of its rows; none where rows have no weights
+  /// UnitMetrics of the same names, summed over the units; 0 where units have none. A unit that was trained again
+  /// counts once.
+  std::uint64_t shared_bytes = 0, statistics_bytes = 0, statistics_rounds = 0;
   bool operator==(const EpochMetrics&) const = default;
 };
 

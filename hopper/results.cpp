@@ -231,7 +231,6 @@ Results summarize(const Ledger& ledger, const Objective& objective) {
   results.busiest_share = busiest_share(itinerary);
   results.shared_bytes = ledger.shared_bytes();
   results.statistics_bytes = ledger.statistics_bytes();
-  results.statistics_rounds = ledger.statistics_rounds();
   results.predicted_gradient_bytes =
       itinerary.strategy->predicted_bytes(itinerary.spread(), results.shared_bytes) +
       itinerary.strategy->predicted_statistics_bytes(itinerary.spread(), results.statistics_bytes);

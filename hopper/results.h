@@ -78,8 +78,8 @@ struct Results {
   double wall_seconds = 0;  ///< of the last `run` or `resume`
   std::uint64_t hops = 0;
   NetworkBytes network{};
-  std::uint64_t shared_bytes = 0;  ///< UnitMetrics::shared_bytes of all units: what one replica of each shared
-  std::uint64_t statistics_bytes = 0, statistics_rounds = 0;  ///< UnitMetrics, of all units
+  std::uint64_t shared_bytes = 0;      ///< UnitMetrics::shared_bytes of all units: what one replica of each shared
+  std::uint64_t statistics_bytes = 0;  ///< UnitMetrics::statistics_bytes of all units
   /// Strategy::predicted_bytes and predicted_statistics_bytes: what groups of workers send by formula.
   /// `network.gradient` is what was sent.
   std::uint64_t predicted_gradient_bytes = 0;

@@ -185,7 +185,7 @@ class Cluster final : private World {
   void scatter(Attempt attempt) override { gatherings_.scatter(attempt); }
   Time unit_time(WorkerId worker, const Lease& lease) override {
     seconds_[worker.index()] = seconds_of(worker, lease);
-    return to_time(seconds_[worker.index()] + exchange_seconds_of(lease));
+    return to_time(seconds_[worker.index()] + exchange_of(lease).seconds);
   }
 
   double state_bytes(ModelId model) const {
@@ -204,11 +204,12 @@ class Cluster final : private World {
     return passes * seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
   }
 
-  double exchange_seconds_of(const Lease& lease) const {
-    if (!lease.has_group() || !options_.exchange_seconds) return 0;
+  UnitExchange exchange_of(const Lease& lease) const {
+    if (!lease.has_group() || !options_.exchange) return {};
     const ModelId model = lease.identity();
-    const Config& config = coordinator_.ledger().model(model).config;
-    return check_seconds("exchange_seconds", options_.exchange_seconds(model, config, lease.partition));
+    const UnitExchange exchange = options_.exchange(model, coordinator_.ledger().model(model).config, lease.partition);
+    check_seconds("exchange", exchange.seconds);
+    return exchange;
   }
 
   std::pair<UnitMetrics, Digest> train(WorkerId worker, const Lease& lease, const Digest&) override {
@@ -222,8 +223,9 @@ class Cluster final : private World {
       trained_seconds_ += of_member;
       seconds = std::max(seconds, of_member);
     }
-    return {metrics_of(lease, seconds + exchange_seconds_of(lease)),
-            Digest{lease.identity().value, number_of(lease.unit)}};
+    const UnitExchange exchange = exchange_of(lease);
+    report_.exchange_bytes += exchange.bytes;
+    return {metrics_of(lease, seconds + exchange.seconds), Digest{lease.identity().value, number_of(lease.unit)}};
   }
 
   UnitMetrics metrics_of(const Lease& lease, double seconds) const {

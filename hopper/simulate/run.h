@@ -9,13 +9,18 @@
 
 namespace hop::hopper::simulate {
 
+/// What the members of a group exchange in a unit.
+struct UnitExchange {
+  double seconds = 0;  ///< beside their passes, from 0 to a year
+  double bytes = 0;    ///< that all of them send together
+};
+
 struct RunOptions {
   /// How long a model passes over one partition, in seconds, from 0 to a year. A unit takes as long as its passes
   /// together. Default: 1 for all.
   std::function<double(ModelId model, const Config& config)> pass_seconds{};
-  /// How long the members of the group of a unit that begins with `first` exchange, in seconds, beside their passes,
-  /// from 0 to a year. Default: 0 for all.
-  std::function<double(ModelId model, const Config& config, PartitionId first)> exchange_seconds{};
+  /// Of the group of a unit that begins with `first`. Default: nothing for all.
+  std::function<UnitExchange(ModelId model, const Config& config, PartitionId first)> exchange{};
   double jitter = 0.05;            ///< each unit takes 1 - jitter .. 1 + jitter times as long: a function of the seed
   double transfer_seconds = 0.05;  ///< of one state between two workers, beside the time of its bytes
   double sync_seconds = 0.002;     ///< of one sync of the journal
@@ -32,6 +37,7 @@ struct RunReport {
   std::uint64_t units = 0;      ///< trained
   std::uint64_t hops = 0;       ///< moves of models between workers
   double hop_bytes = 0;         ///< of all hops, by RunOptions::state_bytes
+  double exchange_bytes = 0;    ///< of the groups of all units, by RunOptions::exchange
   double utilisation = 0;       ///< share of the makespan that workers spent training, without exchanges
   std::uint64_t decisions = 0;  ///< leases granted
   /// Real time of all that the coordinator did, except when workers joined, by decisions.

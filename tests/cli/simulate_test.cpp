@@ -86,8 +86,9 @@ TEST_F(Simulate, SaysByFormulaHowLongGroupsWouldTake) {
   const nlohmann::json four = line("allreduce", "4", "8Kbit,0s")["group"];
   EXPECT_EQ(four["gradient_bytes"], 3 * bytes);
   EXPECT_NEAR(four["exchange_seconds"].get<double>(), 3 * bytes / 4 / 1000, 1e-6 * bytes);
-  EXPECT_NEAR(four["seconds"].get<double>() - four["exchange_seconds"].get<double>(), trained / 2, 1e-3 * trained)
-      << "one replica for each worker, and two in the run that was measured";
+  EXPECT_NEAR(four["seconds"].get<double>(), trained / 2, 1e-3 * trained)
+      << "one replica for each worker, and two in the run that was measured, whose exchange is in its times";
+  EXPECT_EQ(four["is_exchange_measured"], true);
   const nlohmann::json one = line("allreduce", "1", "8Kbit,1s")["group"];
   EXPECT_EQ(one["gradient_bytes"], 0);
   EXPECT_EQ(one["exchange_seconds"], 0);
@@ -107,7 +108,32 @@ TEST_F(Simulate, SaysByFormulaHowLongGroupsWouldTake) {
   EXPECT_FALSE(line("averaging", "2", "8Kbit,0s").contains("group")) << "it was not measured";
   EXPECT_FALSE(line("allreduce", "8", "8Kbit,0s").contains("group")) << "it had other partitions";
   EXPECT_THAT(go({"simulate", "e.toml", "--measured", "all", "--set", "run.strategy=allreduce"}).out,
-              HasSubstr("by formula, each model on all 2 workers: allreduce "));
+              AllOf(ContainsRegex("by formula, each model on all 2 workers: allreduce [0-9.e+-]+ seconds with the "
+                                  "exchange that was measured; by formula it takes "),
+                    HasSubstr("measured with 2 workers: "), Not(HasSubstr("predicted: "))));
+}
+
+// Times of one worker have no exchange.
+TEST_F(Simulate, AddsTheExchangeOfGroupsToTheTimesOfOneWorker) {
+  const Finished real =
+      go({"run", "e.toml", "--run-dir", "one", "--set", "run.strategy=allreduce", "--set", "run.workers=1"});
+  ASSERT_EQ(real.code, 0) << real.err;
+  const nlohmann::json results = nlohmann::json::parse(read(folder_ / "one" / "results.json"));
+  double trained = 0;
+  for (const nlohmann::json& model : results["models"]) trained += model["seconds"].get<double>();
+  const auto group = [&](const std::string& network) {
+    return lines(
+        {"--measured", "one", "--strategies", "allreduce", "--workers", "4", "--network", network})[0]["group"];
+  };
+  const nlohmann::json fast = group("1000Gbit,0s"), slow = group("8Mbit,0s");
+  EXPECT_EQ(fast["is_exchange_measured"], false);
+  EXPECT_NEAR(fast["seconds"].get<double>() - fast["exchange_seconds"].get<double>(), trained / 4, 1e-3 * trained);
+  EXPECT_NEAR(slow["seconds"].get<double>() - slow["exchange_seconds"].get<double>(), trained / 4, 1e-3 * trained);
+  const double seconds = slow["gradient_bytes"].get<double>() / 4 / 1e6;
+  EXPECT_NEAR(slow["exchange_seconds"].get<double>(), seconds, 1e-6 * seconds);
+  EXPECT_GT(seconds, 0);
+  EXPECT_THAT(go({"simulate", "e.toml", "--measured", "one", "--set", "run.strategy=allreduce", "--workers", "1"}).out,
+              AllOf(HasSubstr("measured with 1 workers: "), HasSubstr("predicted: ")));
 }
 
 // 2,000 rows of each replica in batches of 32. A layer meets once forward and once backward in each step.
@@ -146,16 +172,25 @@ TEST_F(Simulate, ChargesTheStatisticsOfSynchronisedLayers) {
 
 // Two groups of two workers train 16 units. Each unit has a 16th of the bytes, half of them on each link.
 TEST_F(Simulate, ChargesTheExchangeInsideTheGroupsOfHopping) {
-  const Finished real = go({"run", "e.toml", "--run-dir", "g", "--set", "run.group=2", "--set", "run.workers=4"});
-  ASSERT_EQ(real.code, 0) << real.err;
-  const nlohmann::json results = nlohmann::json::parse(read(folder_ / "g" / "results.json"));
+  for (const std::string workers : {"1", "4"}) {
+    const Finished real =
+        go({"run", "e.toml", "--run-dir", "g" + workers, "--set", "run.group=2", "--set", "run.workers=" + workers});
+    ASSERT_EQ(real.code, 0) << real.err;
+  }
+  const nlohmann::json results = nlohmann::json::parse(read(folder_ / "g4" / "results.json"));
   EXPECT_EQ(results["group"], 2);
   const double bytes = results["predicted"]["gradient_bytes"];
+  const auto line_of = [&](const std::string& measured, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"--measured", measured, "--network", "8Kbit,0s"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return lines(arguments)[0];
+  };
   const auto line = [&](const std::string& workers, const std::string& group) {
-    return lines({"--measured", "g", "--workers", workers, "--network", "8Kbit,0s", "--set", "run.group=" + group})[0];
+    return line_of("g1", {"--workers", workers, "--set", "run.group=" + group});
   };
   const nlohmann::json four = line("4", "2");
   EXPECT_EQ(four["group"]["gradient_bytes"], bytes);
+  EXPECT_EQ(four["group"]["is_exchange_measured"], false);
   const double seconds = four["group"]["exchange_seconds"], expected = 16 / 2 * (bytes / 16 / 2) / 1000;
   EXPECT_GT(seconds, 0.9 * expected);
   EXPECT_LT(seconds, 1.3 * expected);
@@ -163,11 +198,23 @@ TEST_F(Simulate, ChargesTheExchangeInsideTheGroupsOfHopping) {
   EXPECT_EQ(line("2", "2")["group"]["gradient_bytes"], 0) << "each worker owns a block";
   EXPECT_EQ(line("2", "2")["group"]["exchange_seconds"], 0);
   EXPECT_FALSE(line("4", "3").contains("group")) << "it had other groups";
+
+  const nlohmann::json longer =
+      line_of("g1", {"--workers", "4", "--set", "run.group=2", "--set", "search.epochs=4"})["group"];
+  EXPECT_EQ(longer["gradient_bytes"], 2 * bytes) << "two epochs were measured";
+  EXPECT_GT(longer["exchange_seconds"].get<double>(), 0.9 * 2 * expected);
+  EXPECT_LT(longer["exchange_seconds"].get<double>(), 1.3 * 2 * expected);
+
+  const nlohmann::json again = line_of("g4", {"--workers", "4", "--set", "run.group=2"});
+  EXPECT_EQ(again["group"]["is_exchange_measured"], true);
+  EXPECT_EQ(again["group"]["seconds"], again["seconds"]) << "the exchange is in the times of its units";
+  EXPECT_EQ(again["group"]["gradient_bytes"], bytes);
   const auto text = [&](const std::string& group) {
-    return go({"simulate", "e.toml", "--measured", "g", "--workers", "4", "--set", "run.group=" + group}).out;
+    return go({"simulate", "e.toml", "--measured", "g4", "--workers", "4", "--set", "run.group=" + group}).out;
   };
   EXPECT_THAT(text("2"), AllOf(HasSubstr("by formula, each model on blocks of 2 partitions of 4 workers: hopping "),
-                               HasSubstr("measured with 4 workers: ")));
+                               HasSubstr(" seconds with the exchange that was measured; by formula it takes "),
+                               HasSubstr("measured with 4 workers: "), Not(HasSubstr("predicted: "))));
   EXPECT_THAT(text("3"), Not(HasSubstr("measured with"))) << "as many units, but of other groups";
 }
 

@@ -166,12 +166,20 @@ TEST(Results, TellGapsOfPrefetchedUnitsFromThoseOfUnitsThatWereOrderedLate) {
 
 TEST(Ledger, SumsUpAnEpochAndTakesItsValidationFromTheLastUnit) {
   Ledger ledger = begun({2, 1, 2, Order::Fixed}, 1);
-  commit(ledger, 0, 3);
-  record::Commit c = next_commit(ledger, 0, 1);
+  record::Commit c = next_commit(ledger, 0, 3);
+  c.metrics.shared_bytes = 100;
+  ledger.apply(c);
+  c = next_commit(ledger, 0, 1);
+  c.metrics.shared_bytes = 10;
+  c.metrics.statistics_bytes = 7;
+  c.metrics.statistics_rounds = 3;
   c.metrics.valid_accuracy = 0.5;
   ledger.apply(c);
   const Model& model = ledger.model(ModelId{0});
   ASSERT_EQ(model.epochs.size(), 1U);
+  EXPECT_EQ(model.epochs[0].shared_bytes, 110U);
+  EXPECT_EQ(model.epochs[0].statistics_bytes, 7U);
+  EXPECT_EQ(model.epochs[0].statistics_rounds, 3U);
   EXPECT_EQ(model.epochs[0].train_loss, 2);
   EXPECT_EQ(model.epochs[0].rows, 20U);
   EXPECT_EQ(model.epochs[0].valid_accuracy, 0.5);

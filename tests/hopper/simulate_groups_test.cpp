@@ -151,10 +151,10 @@ TEST(SimulatedGroups, ExchangeBesideTheirPasses) {
   RunOptions calm{.jitter = 0, .transfer_seconds = 0, .sync_seconds = 0};
   RunOptions slow = calm;
   std::uint64_t asked = 0;
-  slow.exchange_seconds = [&](ModelId, const Config&, PartitionId first) {
+  slow.exchange = [&](ModelId, const Config&, PartitionId first) {
     ++asked;
     EXPECT_EQ(first.value % 2, 0U) << "a block has two partitions";
-    return 5.0;
+    return UnitExchange{5, first.value == 0 ? 100.0 : 10.0};
   };
   e.run.workers = 4;
   const RunReport with = run(e, slow), without = run(e, calm);
@@ -162,14 +162,17 @@ TEST(SimulatedGroups, ExchangeBesideTheirPasses) {
   EXPECT_GE(asked, with.units);
   EXPECT_NEAR(without.makespan_seconds, 8, 0.1);
   EXPECT_NEAR(with.makespan_seconds, 8 * (1 + 5), 0.1);
+  EXPECT_EQ(with.exchange_bytes, 4 * 2 * (100 + 10)) << "of each model in each epoch";
+  EXPECT_EQ(without.exchange_bytes, 0);
   EXPECT_NEAR(with.utilisation, without.utilisation / 6, 0.01) << "an exchange is no training";
   e.run.workers = 2;
   asked = 0;
   EXPECT_EQ(run(e, slow).makespan_seconds, run(e, calm).makespan_seconds);
+  EXPECT_EQ(run(e, slow).exchange_bytes, 0);
   EXPECT_EQ(asked, 0U) << "each worker owns a block";
-  slow.exchange_seconds = [](ModelId, const Config&, PartitionId) { return -1.0; };
+  slow.exchange = [](ModelId, const Config&, PartitionId) { return UnitExchange{-1, 0}; };
   e.run.workers = 4;
-  EXPECT_THAT([&] { run(e, slow); }, ThrowsMessage<ConfigError>(HasSubstr("[simulate] exchange_seconds: expected 0")));
+  EXPECT_THAT([&] { run(e, slow); }, ThrowsMessage<ConfigError>(HasSubstr("[simulate] exchange: expected 0")));
 }
 
 }  // namespace
