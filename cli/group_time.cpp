@@ -91,7 +91,8 @@ std::optional<GroupTime> group_time(const hopper::Results& measured, const hoppe
   for (const hopper::ModelResult& model : measured.models) time.compute_seconds += model.seconds / of_one * replicas;
 
   const simulate::Sharing sharing{members, replicated->servers(members, options.servers),
-                                  replicated->exchange(options.reduce_exchange), is_synchronised(measured, experiment)};
+                                  replicated->exchange(options.reduce_exchange), is_synchronised(measured, experiment),
+                                  simulate::is_pair(*strategy, spread, PartitionId(0))};
   const Bytes bytes = bytes_of(measured, *strategy, spread, sharing.is_synchronised);
   const double rounds = rounds_of_run(measured, options, *strategy, spread);
   const auto meetings = static_cast<double>(measured.statistics_rounds);
@@ -128,7 +129,8 @@ std::optional<BlockExchange> block_exchange(const hopper::Results& measured, con
                                         replicas_of_unit(*strategy, spread));
     const auto of_gradients = static_cast<std::uint64_t>(2 * others * shared * steps);
     const auto of_statistics = static_cast<std::uint64_t>(replicas * others * told * steps);
-    const simulate::Sharing sharing{members, members, hopper::ReduceExchange::Direct, synchronises};
+    const simulate::Sharing sharing{members, members, hopper::ReduceExchange::Direct, synchronises,
+                                    simulate::is_pair(*strategy, spread, first)};
     return simulate::exchange_seconds(strategy->replicas(), sharing, of_gradients, steps, link) +
            simulate::statistics_seconds(members, of_statistics, meetings * steps, link);
   };
