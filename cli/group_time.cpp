@@ -95,7 +95,8 @@ std::optional<GroupTime> group_time(const hopper::Results& measured, const hoppe
   const double of_one = (time.is_exchange_measured ? measured.busiest_share : 1) * partitions;
 
   const simulate::Sharing sharing{members, replicated->servers(members, options.servers),
-                                  replicated->exchange(options.reduce_exchange), is_synchronised(measured, experiment)};
+                                  replicated->exchange(options.reduce_exchange), is_synchronised(measured, experiment),
+                                  simulate::is_pair(*strategy, spread, PartitionId(0))};
   const std::uint64_t shared = strategy->predicted_bytes(spread, epochs.shared_bytes);
   const std::uint64_t statistics =
       sharing.is_synchronised ? strategy->predicted_statistics_bytes(spread, epochs.statistics_bytes) : 0;
@@ -135,7 +136,8 @@ std::optional<BlockExchange> block_exchange(const hopper::Results& measured, con
     const double gradients = 2 * others * shared * steps, statistics = replicas * others * told * steps;
     const auto of_gradients = static_cast<std::uint64_t>(gradients);
     const auto of_statistics = static_cast<std::uint64_t>(statistics);
-    const simulate::Sharing sharing{members, members, hopper::ReduceExchange::Direct, synchronises};
+    const simulate::Sharing sharing{members, members, hopper::ReduceExchange::Direct, synchronises,
+                                    simulate::is_pair(*strategy, spread, first)};
     return {simulate::exchange_seconds(strategy->replicas(), sharing, of_gradients, steps, link) +
                 simulate::statistics_seconds(members, of_statistics, meetings * steps, link),
             gradients + statistics};

@@ -149,13 +149,13 @@ void GroupLinks::begin_to_receive(const std::shared_ptr<GroupRound>& round) {
 
 void GroupLinks::expect(const std::shared_ptr<GroupRound>& round) {
   const Lock lock(mutex_);
-  expected_ = round.get();
   begin_to_receive(round);
+  round->expected = round_;
 }
 
 void GroupLinks::swap(const std::shared_ptr<GroupRound>& round) {
   Lock lock(mutex_);
-  if (std::exchange(expected_, nullptr) != round.get()) begin_to_receive(round);
+  if (std::exchange(round->expected, 0) != round_) begin_to_receive(round);
   const auto size_of_all = [](const std::vector<AlignedBuffer>& buffers) {
     std::uint64_t bytes = 0;
     for (const AlignedBuffer& buffer : buffers) bytes += buffer.size();

@@ -66,10 +66,10 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   void expect(const std::shared_ptr<GroupRound>& round) override;
   /// Throws MemberLost; TrainingStopped if the life of the worker ends.
   void swap(const std::shared_ptr<GroupRound>& round) override;
-  void expect(const GroupStream& stream) override;
+  void expect(GroupStream& stream) override;
   /// Throws as swap(). When it returns or throws, nobody reads the caller's memory any more, unless the worker's life
-  /// ends. Memory: the pieces that come before they are taken, which are few once both members are here, and all at
-  /// most.
+  /// ends. Memory: the pieces that have come and are not taken yet. These are all at most, if the other member is
+  /// earlier, or its direction of the connection quicker. A few of them are kept for the next streams.
   void stream(GroupStream& stream) override;
   void listen(std::uint32_t from, std::size_t most) override;
   void send(std::uint32_t to, std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes) override;
@@ -133,13 +133,12 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::vector<Connection> links_;   // by rank; the own one stays null
-  std::vector<bool> is_awaited_;    // by rank: its connection, its bytes of this round, or its messages
-  std::vector<bool> is_sending_;    // by rank: it has not taken the own bytes of this round
-  std::uint32_t parts_ = 0;         // of the round: sends and receives that have not ended
-  std::uint64_t round_ = 0;         // the number of the last one
-  const void* expected_ = nullptr;  // the next GroupRound or GroupStream, if it comes in already
-  std::deque<Piece> pieces_;        // of the stream, that have come
+  std::vector<Connection> links_;  // by rank; the own one stays null
+  std::vector<bool> is_awaited_;   // by rank: its connection, its bytes of this round, or its messages
+  std::vector<bool> is_sending_;   // by rank: it has not taken the own bytes of this round
+  std::uint32_t parts_ = 0;        // of the round: sends and receives that have not ended
+  std::uint64_t round_ = 0;        // the number of the last one
+  std::deque<Piece> pieces_;       // of the stream, that have come
   std::vector<AlignedBuffer> spare_pieces_;
   std::uint64_t sent_ = 0;                              // bytes of the stream
   std::deque<GroupMail> mail_;                          // messages that have come

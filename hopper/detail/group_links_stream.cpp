@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -10,6 +11,8 @@
 
 namespace hop::hopper {
 namespace {
+
+constexpr std::size_t kMostSparePieces = 8;  // for the next streams
 
 std::uint64_t size_of(std::span<const GroupStream::Part> parts) {
   std::uint64_t bytes = 0;
@@ -56,10 +59,10 @@ class Cutter {
 
 // ---- the compute thread
 
-void GroupLinks::expect(const GroupStream& stream) {
+void GroupLinks::expect(GroupStream& stream) {
   const Lock lock(mutex_);
-  expected_ = &stream;
   begin_to_receive(stream);
+  stream.expected = round_;
 }
 
 // A member that goes on after an error may write where the network thread reads. At the end of the worker's life nobody
@@ -81,7 +84,7 @@ void GroupLinks::stream(GroupStream& stream) {
 void GroupLinks::take_pieces(Lock& lock, GroupStream& stream) {
   const std::uint64_t out = size_of(stream.out);
   const net::Patience patience = patience_with(std::max(out, stream.in) + stream.allowance);
-  if (std::exchange(expected_, nullptr) != &stream) begin_to_receive(stream);
+  if (std::exchange(stream.expected, 0) != round_) begin_to_receive(stream);
   begin_to_send(stream, patience);
   const std::string in_round = "in round " + std::to_string(round_), answer = "answer " + in_round;
   for (std::uint64_t taken = 0; taken < stream.in;) {
@@ -93,37 +96,40 @@ void GroupLinks::take_pieces(Lock& lock, GroupStream& stream) {
     stream.take(std::as_const(piece.buffer).span().first(piece.bytes), taken);
     lock.lock();
     taken += piece.bytes;
-    spare_pieces_.push_back(std::move(piece.buffer));
+    if (spare_pieces_.size() < kMostSparePieces) spare_pieces_.push_back(std::move(piece.buffer));
   }
   wait_for_all(lock, in_round, answer, patience);
 }
 
-// ---- the two directions. The caller of the next two holds mutex_.
+// ---- the two directions. The caller of the next two holds mutex_. Nobody waits for a coroutine that could not begin.
 
 void GroupLinks::begin_to_receive(const GroupStream& stream) {
   ++round_;
+  pieces_.clear();  // of a stream that was expected and given up
   if (!error_.empty()) return;
-  is_awaited_[other()] = true;
-  ++parts_;
   const Connection& link = links_[other()];
   net::asio::co_spawn(link->executor(), receive_pieces(shared_from_this(), link, stream.in, round_),
                       net::asio::detached);
+  is_awaited_[other()] = true;
+  ++parts_;
 }
 
 void GroupLinks::begin_to_send(const GroupStream& stream, net::Patience patience) {
   sent_ = 0;
   if (!error_.empty()) return;
-  is_sending_[other()] = true;
-  ++parts_;
   const Connection& link = links_[other()];
   net::asio::co_spawn(link->executor(), send_pieces(shared_from_this(), link, stream.out, round_, patience),
                       net::asio::detached);
+  is_sending_[other()] = true;
+  ++parts_;
 }
 
 net::Awaitable<void> GroupLinks::send_pieces(std::shared_ptr<GroupLinks> self, Connection link,
                                              std::vector<GroupStream::Part> out, std::uint64_t number,
                                              net::Patience patience) {
   std::size_t bytes = 0;
+  const auto end = [&bytes](GroupLinks* links) { links->count_sent(bytes, true); };
+  const std::unique_ptr<GroupLinks, decltype(end)> guard(self.get(), end);  // fail() may throw
   try {
     Cutter cutter(out);
     for (std::uint64_t missing = size_of(out); missing > 0; missing -= bytes) {
@@ -133,9 +139,9 @@ net::Awaitable<void> GroupLinks::send_pieces(std::shared_ptr<GroupLinks> self, C
       co_await hopper::send(link, head, cutter.next(bytes), patience);
     }
   } catch (const std::exception& error) {
+    bytes = 0;  // the last piece was not sent
     self->fail(error.what());
   }
-  self->count_sent(bytes, true);
 }
 
 // Takes pieces whatever the compute thread does: no bytes wait in the network.

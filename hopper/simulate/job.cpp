@@ -128,7 +128,10 @@ JobReport by_formula(const Job& job, const JobSystem& system, const DataParallel
         system.has_server_apart ? 2 * shared * members : strategy.predicted_bytes({partitions, job.workers}, shared);
     const std::uint32_t servers = system.has_server_apart ? 1 : job.servers;
     const double compute = models.epoch_seconds * share;
-    const Sharing sharing{members, strategy.servers(members, servers), system.exchange};
+    const Sharing sharing{.members = members,
+                          .servers = strategy.servers(members, servers),
+                          .exchange = system.exchange,
+                          .is_pair = is_pair(strategy, {partitions, job.workers}, PartitionId(0))};
     const double all = exchange_seconds(strategy.replicas(), sharing, bytes, rounds, job.network);
     const double exchange = std::max(0.0, (system.sends_while_it_gets ? all / 2 : all) - job.overlap * compute);
     const double epochs = static_cast<double>(models.count) * job.epochs;

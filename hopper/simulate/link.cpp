@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
+#include <vector>
 
 #include "hopper/detail/bucketed_mean.h"
 #include "hopper/detail/step_talk.h"
+#include "hopper/strategy/data_parallel.h"
+#include "hopper/strategy/replica_tree.h"
 
 namespace hop::hopper::simulate {
 namespace {
@@ -28,7 +31,7 @@ Path path_of(Replicas replicas, const Sharing& sharing, double bytes) {
       if (replicas == Replicas::ShareWeights) return {3, servers};
       if (replicas == Replicas::PushGradients) return {2, servers};
       const std::size_t buckets = sharing.is_synchronised ? 1 : bucket_count(shared);
-      return {before + (members == 2 && servers == 2 ? 1.0 : 2.0) * static_cast<double>(buckets), servers};
+      return {before + (sharing.is_pair ? 1.0 : 2.0) * static_cast<double>(buckets), servers};
     }
     case ReduceExchange::Ring:
       return {before + 2 * (members - 1), members};
@@ -45,6 +48,14 @@ Path path_of(Replicas replicas, const Sharing& sharing, double bytes) {
 }
 
 }  // namespace
+
+bool is_pair(const Strategy& strategy, const Spread& spread, PartitionId first) {
+  const auto* replicated = dynamic_cast<const DataParallel*>(&strategy);
+  if (replicated != nullptr && replicated->wire() == Wire::Server) return false;
+  std::vector<std::uint32_t> owners;
+  for (const PartitionId partition : strategy.passes(spread, first)) owners.push_back(spread.owner(partition).value);
+  return hopper::is_pair(owners);
+}
 
 double exchange_seconds(Replicas replicas, const Sharing& sharing, std::uint64_t bytes, double rounds,
                         const Link& link) {

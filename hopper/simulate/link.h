@@ -20,19 +20,23 @@ struct Sharing {
   std::uint32_t servers = 1;                         ///< DataParallel::servers
   ReduceExchange exchange = ReduceExchange::Direct;  ///< DataParallel::exchange
   bool is_synchronised = false;                      ///< with synchronised BatchNorm layers
+  bool is_pair = false;                              ///< as is_pair() says
 };
+
+/// Whether the members of the unit that begins with `first` share their gradients as PairMean does: two with one node
+/// of the tree each, which both add up. For ReduceExchange::Direct.
+bool is_pair(const Strategy& strategy, const Spread& spread, PartitionId first);
 
 /// The seconds of `rounds` exchanges of `bytes` in all between W members. Each takes the latency of its messages one
 /// after the other, and the time of its bytes on the busiest link. Nothing is hidden behind computation. 0 where no
 /// byte is sent.
 ///
-/// Messages. Direct: 2 for each bucket of gradients (bucket_count()), 1 if there are two members and both add up; 3
-/// where weights are averaged. Gradients of synchronised layers have no buckets, and one message before, if they are
-/// more than kFitsIntoAConnection. Ring: 2 (W - 1). HalvingDoubling: 2 log2 P, and 2 more if W is not P, the largest
-/// power of two up to W. Busiest link. Direct: that of a server; all servers' links carry equally much at the same
-/// time, first in, then out. Ring, and HalvingDoubling with W = P: that of any member. HalvingDoubling with other W:
-/// that of a member into which another one is folded. It also carries all values before the halving, and once more
-/// after the doubling.
+/// Messages. Direct: 2 for each bucket of gradients (bucket_count()), 1 in a pair; 3 where weights are averaged.
+/// Gradients of synchronised layers have no buckets, and one message before, if they are more than
+/// kFitsIntoAConnection. Ring: 2 (W - 1). HalvingDoubling: 2 log2 P, and 2 more if W is not P, the largest power of two
+/// up to W. Busiest link. Direct: that of a server; all servers' links carry equally much at the same time, first in,
+/// then out. Ring, and HalvingDoubling with W = P: that of any member. HalvingDoubling with other W: that of a member
+/// into which another one is folded. It also carries all values before the halving, and once more after the doubling.
 double exchange_seconds(Replicas replicas, const Sharing& sharing, std::uint64_t bytes, double rounds,
                         const Link& link);
 

@@ -26,6 +26,8 @@ struct GroupRound {
   bool follows_work = false;
   /// So many bytes more count for the limit of time.
   std::uint64_t allowance = 0;
+  /// Of the wire: the number of this round since expect(); 0 otherwise.
+  std::uint64_t expected = 0;
 };
 
 /// A round of two members without copies of the bytes: they are sent from where they lie, and what comes is taken in
@@ -43,6 +45,7 @@ class GroupStream {
   std::vector<Part> out;        ///< to the other member, one part after the other; at least one byte
   std::uint64_t in = 0;         ///< bytes from it, at least one
   std::uint64_t allowance = 0;  ///< as of a GroupRound
+  std::uint64_t expected = 0;   ///< as of a GroupRound
 };
 
 /// A message of one member that has come, or its end.
@@ -72,7 +75,7 @@ class GroupWire {
   /// one cannot be reached or does not answer in time; the group is of no use then.
   virtual void swap(const std::shared_ptr<GroupRound>& round) = 0;
   /// As expect(), before stream().
-  virtual void expect(const GroupStream&) {}
+  virtual void expect(GroupStream&) {}
   /// As swap(), of a group of two members. Both stream, with sizes that fit. If it throws, some pieces may have been
   /// taken.
   virtual void stream(GroupStream& stream) = 0;

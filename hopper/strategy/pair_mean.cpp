@@ -20,8 +20,7 @@ ByteView bytes_of(const Tensor& x) { return {x.raw_data(), static_cast<std::size
 }  // namespace
 
 bool PairMean::fits(const Group& group, DType sums) {
-  return group.wire->members() == 2 && group.servers == 0 && sums == DType::f32 &&
-         largest_nodes(group.owners).size() == 2;
+  return group.wire->members() == 2 && group.servers == 0 && sums == DType::f32 && is_pair(group.owners);
 }
 
 PairMean::PairMean(std::vector<Tensor> values, std::vector<Tensor> firsts, Group group)

@@ -28,4 +28,6 @@ std::vector<TreeNode> largest_nodes(std::span<const std::uint32_t> owners) {
   return nodes;
 }
 
+bool is_pair(std::span<const std::uint32_t> owners) { return largest_nodes(owners).size() == 2; }
+
 }  // namespace hop::hopper

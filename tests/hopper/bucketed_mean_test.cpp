@@ -8,6 +8,7 @@
 #include <chrono>
 #include <optional>
 #include <set>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "tensor/random.h"
 #include "tests/hopper/local_group.h"
 #include "tests/hopper/replica_trainer.h"
+#include "tests/hopper/two_members.h"
 
 namespace hop::hopper {
 namespace {
@@ -165,6 +167,96 @@ TEST(BucketedMean, AMemberThatBreaksAStepOffEndsTheGroup) {
                            mean.finish(false);
                          }),
                MemberLost);
+}
+
+// Two members with one replica each, over connections. A bucket has three pieces.
+class BucketedPair : public TwoMembers {
+ protected:
+  static constexpr std::int64_t kElements = 300'000;  // of each of four parameters
+  static inline const Shares kShares{0.25, 0.75};
+
+  BucketedPair() {
+    for (std::size_t i = 0; i < leaves_.size(); ++i) places_.push_back({&leaves_[i], i * std::size_t{kElements}});
+    begin();
+    connect();
+  }
+  static Tensor block() { return kernels::zeros({4 * kElements}); }
+  // What backward leaves of a parameter.
+  static void draw_one(const Tensor& block, std::size_t parameter, std::uint64_t step, std::size_t replica) {
+    PhiloxStream random({.key = 100 * step + 10 * replica + parameter});
+    float* const values = block.data<float>() + parameter * kElements;
+    for (std::int64_t k = 0; k < kElements; ++k) values[k] = random.uniform() - 0.5F;
+  }
+  static std::vector<float> of_one_worker(std::uint64_t step) {
+    const Tensor all = block();
+    TreeMean mean({all});
+    for (std::size_t replica = 0; replica < 2; ++replica) {
+      for (std::size_t i = 0; i < 4; ++i) draw_one(all, i, step, replica);
+      mean.add(*kShares[replica]);
+    }
+    mean.finish();
+    return values_of(all);
+  }
+  BucketedMean mean_of(const Tensor& block, std::uint32_t rank) {
+    return {block, places_, {}, {links_[rank].get(), {0, 1}}, 1 << 20};
+  }
+
+  std::vector<int> leaves_ = std::vector<int>(4);
+  std::vector<GradientPlace> places_;
+};
+
+// Each mean lies in the place of its gradients before those of the first parameters are there.
+TEST_F(BucketedPair, WritesMeansWhileBackwardGoesOn) {
+  const auto member = [this](std::uint32_t rank) {
+    const Tensor gradients = block();
+    BucketedMean mean = mean_of(gradients, rank);
+    EXPECT_EQ(mean.buckets(), 4U);
+    for (std::uint64_t step = 0; step < 2; ++step) {
+      const std::vector<float> expected = of_one_worker(step);
+      mean.begin(kShares);
+      mean.expect();
+      for (std::size_t i = 4; i-- > 0;) {
+        draw_one(gradients, i, step, rank);
+        mean.on_gradient(&leaves_[i], false);
+        if (i != 1) continue;
+        const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+        while (mean.exchanged() < 2 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+        constexpr std::ptrdiff_t kThere = 2 * kElements;  // the last two
+        EXPECT_TRUE(std::equal(expected.begin() + kThere, expected.end(), gradients.data<float>() + kThere));
+      }
+      mean.add();
+      EXPECT_FALSE(mean.finish(false));
+      EXPECT_EQ(values_of(gradients), expected) << "step " << step;
+    }
+  };
+  std::thread other([&] { member(1); });
+  member(0);
+  other.join();
+}
+
+// Both go on with their gradients at once. ThreadSanitizer sees whether somebody still reads or writes them.
+TEST_F(BucketedPair, LeavesGradientsAloneWhereAMemberBreaksAStepOff) {
+  std::thread other([this] {
+    const Tensor gradients = block();
+    {
+      BucketedMean mean = mean_of(gradients, 1);
+      mean.begin(kShares);
+      mean.expect();
+      for (std::size_t i = 4; i-- > 1;) mean.on_gradient(&leaves_[i], false);
+    }
+    kernels::fill_(gradients, 1.0);
+  });
+  const Tensor gradients = block();
+  {
+    BucketedMean mean = mean_of(gradients, 0);
+    mean.begin(kShares);
+    mean.expect();
+    for (std::size_t i = 4; i-- > 0;) mean.on_gradient(&leaves_[i], false);
+    mean.add();
+    EXPECT_THROW(mean.finish(false), MemberLost);
+    kernels::fill_(gradients, 1.0);
+  }
+  other.join();
 }
 
 class LargeGradients : public ReplicaTrainer {};

@@ -166,6 +166,7 @@ TEST(GroupMean, OfTwoMembersWithASumEachIsOneRound) {
   EXPECT_EQ(rounds_of(2, 2), 2);
   EXPECT_EQ(rounds_of(2, 1), 2);
   EXPECT_EQ(rounds_of(6, 0), 2);
+  for (std::uint32_t p = 2; p <= 16; ++p) EXPECT_EQ(rounds_of(p, 0), is_pair(owners_of(p, 2)) ? 1 : 2) << p;
 }
 
 // Sums in f64 have other bits than those in f32. Otherwise the test above could not tell them apart.

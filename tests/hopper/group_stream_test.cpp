@@ -2,11 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_future.hpp>
 #include <boost/asio/write.hpp>
 #include <cstring>
+#include <future>
+#include <new>
 #include <optional>
 #include <vector>
 
@@ -16,7 +17,8 @@
 #include "net/frame.h"
 #include "net/tcp.h"
 #include "tensor/random.h"
-#include "tests/hopper/two_members.h"
+#include "tests/hopper/streams.h"
+#include "tests/nn/allocations.h"
 
 namespace hop::hopper {
 namespace {
@@ -25,58 +27,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-using Bytes = std::vector<std::byte>;
-
-Bytes pattern(std::size_t size, std::uint32_t seed) {
-  Bytes bytes(size);
-  std::uint32_t x = seed;
-  for (std::byte& b : bytes) b = static_cast<std::byte>((x = x * 1664525 + 1013904223) >> 24);
-  return bytes;
-}
-
-// Writes what comes over its own bytes, which go from there.
-struct InPlace final : GroupStream {
-  InPlace(const Bytes& own, std::size_t comes) : bytes(std::make_shared<Bytes>(own)), got(comes) {
-    bytes->resize(std::max(own.size(), comes));
-    in = comes;
-  }
-  // In parts of these sizes and the rest.
-  void send(std::size_t size, const std::vector<std::size_t>& parts = {}) {
-    ByteView rest = ByteView(*bytes).first(size);
-    for (const std::size_t part : parts) {
-      if (part > rest.size()) break;
-      out.push_back({rest.first(part), bytes});
-      rest = rest.subspan(part);
-    }
-    out.push_back({rest, bytes});
-  }
-  void take(ByteView piece, std::uint64_t at) override {
-    EXPECT_EQ(at, taken);
-    EXPECT_LE(piece.size(), kPieceBytes);
-    taken += piece.size();
-    ++pieces;
-    std::ranges::copy(piece, got.begin() + static_cast<std::ptrdiff_t>(at));
-    std::ranges::copy(piece, bytes->begin() + static_cast<std::ptrdiff_t>(at));
-  }
-
-  std::shared_ptr<Bytes> bytes;
-  Bytes got;
-  std::size_t taken = 0;
-  std::atomic<int> pieces = 0;
-};
-
-class Streams : public TwoMembers {
+class Streams : public StreamMembers {
  protected:
-  // Each member says bytes of its own rank.
-  void stream(std::uint32_t rank, std::size_t says, std::size_t expects, const std::vector<std::size_t>& parts = {},
-              bool is_expected = false) {
-    InPlace both(pattern(says, rank), expects);
-    both.send(says, parts);
-    if (is_expected) links_[rank]->expect(both);
-    links_[rank]->stream(both);
-    EXPECT_EQ(both.got, pattern(expects, 1 - rank)) << "of rank " << rank;
-  }
-
   // Member 1 by hand, over TCP: it writes these bytes, and leaves.
   void connect_raw(const Bytes& says) {
     net::TcpTransport tcp(io_.get_executor());
@@ -239,24 +191,54 @@ TEST_F(Streams, EndWithTheLifeOfTheWorker) {
   stopper.join();
 }
 
-// The other member takes nothing. ThreadSanitizer sees whether somebody still reads.
-TEST_F(Streams, LeaveTheCallersMemoryAloneWhenTheyHaveFailed) {
+// The own direction is the slower one: pieces come, and wait for the own bytes of their place.
+TEST_F(Streams, TakeNoPieceBeforeTheOwnBytesOfItsPlaceAreSent) {
   begin();
-  net::asio::co_spawn(io_, join_a_slow_one(), net::asio::detached);
+  constexpr std::size_t kBytes = 16 * kPieceBytes;
+  std::promise<void> everything_is_said;
+  const auto listener = transport_->listen(address_);
+  const auto accept = [this, listener]() -> net::Awaitable<void> {
+    links_[0]->join(1, WorkerId(7), co_await listener->accept());
+  };
+  const auto say = [&, this]() -> net::Awaitable<void> {  // member 1 by hand
+    slow_ = co_await transport_->connect(address_);
+    const Bytes all = pattern(kBytes, 1);
+    for (std::size_t at = 0; at < kBytes; at += kPieceBytes) {
+      const message::Round head{1};
+      co_await send(slow_, head, ByteView(all).subspan(at, kPieceBytes));
+    }
+    everything_is_said.set_value();
+  };
+  const auto take = [this]() -> net::Awaitable<Bytes> {
+    Bytes taken(kBytes);
+    for (std::size_t at = 0; at < kBytes; at += kPieceBytes) {
+      co_await receive<message::Round>(slow_);
+      co_await slow_->receive_payload(MutableByteView(taken).subspan(at, kPieceBytes));
+    }
+    co_return taken;
+  };
+  net::asio::co_spawn(io_, accept, net::asio::detached);
+  net::asio::co_spawn(io_, say, net::asio::detached);
   links_[0]->meet(0);
-  constexpr std::size_t kBytes = std::size_t{8} << 20;
-  InPlace here(pattern(kBytes, 0), 1);
+  InPlace here(pattern(kBytes, 0), kBytes);
   here.send(kBytes);
-  std::thread waits([&] {
-    EXPECT_THAT([&] { links_[0]->stream(here); }, ThrowsMessage<MemberLost>(HasSubstr("enough")));
-    std::ranges::fill(*here.bytes, std::byte{1});
-  });
-  const std::string expected = "waits for worker 7 (to take the bytes) in round 1";
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (links_[0]->waits() != expected && std::chrono::steady_clock::now() < end) std::this_thread::yield();
-  EXPECT_EQ(links_[0]->waits(), expected);
-  links_[0]->fail("enough");
-  waits.join();
+  std::thread other([&] { links_[0]->stream(here); });
+  EXPECT_EQ(everything_is_said.get_future().wait_for(std::chrono::seconds(60)), std::future_status::ready);
+  EXPECT_LE(here.pieces, 1) << "more than fits into the connection";
+  EXPECT_EQ(net::asio::co_spawn(io_, take, net::asio::use_future).get(), pattern(kBytes, 0));
+  other.join();
+  EXPECT_EQ(here.got, pattern(kBytes, 1));
+}
+
+TEST_F(Streams, EndWhereNoMemoryIsLeftToBeginToSend) {
+  begin();
+  connect();
+  InPlace here(pattern(8, 0), 8);
+  here.send(8);
+  here.out.resize(4097);  // no other block is as long as their copy
+  nn::testing::refuse_allocation(here.out.size() * sizeof(GroupStream::Part));
+  EXPECT_THROW(links_[0]->stream(here), std::bad_alloc);
+  EXPECT_THROW(links_[0]->check(), MemberLost);
 }
 
 // Values of three pieces and a bit, of two replicas and of one; the mean has the bits of one worker.

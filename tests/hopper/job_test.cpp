@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
+#include <string>
 
 #include "base/error.h"
 
@@ -85,6 +87,24 @@ TEST(Job, TakesTheWorkDividedByTheWorkersWhereNothingIsOnTheWay) {
     EXPECT_NEAR(report.seconds, 4 * 3 * 80 / 4.0, 1e-6) << system;
     EXPECT_NEAR(report.idle_share, 0, 1e-6) << system;
   }
+}
+
+// Two workers with four partitions are a pair, with six they have two sums each.
+TEST(Job, APairSendsOneMessageAStep) {
+  Job job = small();
+  job.workers = 2;
+  const auto messages = [&](std::uint32_t partitions, const char* system, std::uint32_t servers = 1) {
+    job.partitions = partitions;
+    job.servers = servers;
+    job.network.latency_seconds = 0;
+    const double quick = report_of(job, system).seconds;
+    job.network.latency_seconds = 1;
+    const double steps = std::ceil(std::ceil(job.rows / partitions) / job.models.front().batch);
+    return (report_of(job, system).seconds - quick) / (4 * 3 * steps);
+  };
+  EXPECT_NEAR(messages(4, "allreduce"), 1, 1e-9);
+  EXPECT_NEAR(messages(6, "allreduce"), 2, 1e-9);
+  EXPECT_NEAR(messages(4, "parameter_server", 2), 2, 1e-9);
 }
 
 // A partition has 250 rows, so a step of each model has 10 messages out and 10 back, of 4 replicas of 1 MB.

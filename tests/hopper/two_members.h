@@ -15,6 +15,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "hopper/detail/conversation.h"
 #include "hopper/detail/group_links.h"
@@ -43,6 +44,11 @@ class TwoMembers : public testing::Test {
                                                   stop_.get_token(), patience);
     }
   }
+  // Instead of memory.
+  void speak_over(std::unique_ptr<net::Transport> transport, net::Address address) {
+    transport_ = std::move(transport);
+    address_ = std::move(address);
+  }
   // Whatever the patience is.
   void connect() {
     net::asio::co_spawn(io_, join_both(), net::asio::detached);
@@ -51,24 +57,24 @@ class TwoMembers : public testing::Test {
     links_[1]->meet(0);
   }
   net::Awaitable<void> join_both() {
-    const auto listener = transport_.listen(net::Address::memory("member"));
-    net::asio::co_spawn(io_, call(), net::asio::detached);
+    const auto listener = transport_->listen(address_);
+    net::asio::co_spawn(io_, call(listener->address()), net::asio::detached);
     links_[0]->join(1, WorkerId(7), co_await listener->accept());
     joined_.count_down();
   }
-  net::Awaitable<void> call() {
-    links_[1]->join(0, WorkerId(3), co_await transport_.connect(net::Address::memory("member")));
+  net::Awaitable<void> call(net::Address address) {
+    links_[1]->join(0, WorkerId(3), co_await transport_->connect(address));
     joined_.count_down();
   }
 
   // Member 1 by hand: it says its bytes of the first round, and takes none.
   net::Awaitable<void> join_a_slow_one() {
-    const auto listener = transport_.listen(net::Address::memory("member"));
-    net::asio::co_spawn(io_, say_a_byte(), net::asio::detached);
+    const auto listener = transport_->listen(address_);
+    net::asio::co_spawn(io_, say_a_byte(listener->address()), net::asio::detached);
     links_[0]->join(1, WorkerId(7), co_await listener->accept());
   }
-  net::Awaitable<void> say_a_byte() {
-    slow_ = co_await transport_.connect(net::Address::memory("member"));
+  net::Awaitable<void> say_a_byte(net::Address address) {
+    slow_ = co_await transport_->connect(address);
     const message::Round head{1};
     const AlignedBuffer byte(1);
     co_await send(slow_, head, byte.span(), net::deadline_in(std::chrono::seconds(60)));
@@ -97,7 +103,9 @@ class TwoMembers : public testing::Test {
 
   net::asio::io_context io_{1};
   net::asio::executor_work_guard<net::asio::io_context::executor_type> guard_{io_.get_executor()};
-  net::MemoryTransport transport_{io_.get_executor(), std::make_shared<net::MemoryNetwork>()};
+  std::unique_ptr<net::Transport> transport_ =
+      std::make_unique<net::MemoryTransport>(io_.get_executor(), std::make_shared<net::MemoryNetwork>());
+  net::Address address_ = net::Address::memory("member");
   std::stop_source stop_;
   std::shared_ptr<GroupLinks> links_[2];
   std::shared_ptr<net::Connection> slow_;

@@ -7,9 +7,14 @@
 namespace {
 
 constinit thread_local std::uint64_t count = 0;
+constinit thread_local std::size_t refused = 0;  // 0: none
 
 void* allocate(std::size_t size, std::size_t boundary) {
   ++count;
+  if (refused != 0 && size == refused) {
+    refused = 0;
+    throw std::bad_alloc();
+  }
   void* memory = std::aligned_alloc(boundary, (size + boundary) / boundary * boundary);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
@@ -35,5 +40,6 @@ void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std
 namespace hop::nn::testing {
 
 std::uint64_t heap_allocations() { return count; }
+void refuse_allocation(std::size_t size) { refused = size; }
 
 }  // namespace hop::nn::testing
