@@ -292,6 +292,23 @@ TEST(HostileInput, OfANegativeLabelIsAnIndexErrorThatNamesIt) {
   EXPECT_TRUE(throws<ConfigError>([] { one_hot(zeros({1}, {.dtype = DType::i64}), 0); }, "num_classes of at least 1"));
 }
 
+TEST(HostileInput, OfTooManyPiecesIsAShapeErrorThatNamesTheirNumber) {
+  constexpr std::int64_t kMany = std::int64_t{1} << 40;
+  const Tensor x = zeros({0, kMany}), none = zeros({0});
+  const std::string got = "expected at most 16777216 pieces, got 1099511627776";
+  EXPECT_TRUE(throws<ShapeError>([&] { split(x, 1, 1); }, "[split] " + got));
+  EXPECT_TRUE(throws<ShapeError>([&] { unbind(x, 1); }, "[unbind] " + got));
+  EXPECT_TRUE(throws<ShapeError>([&] { chunk(x, kMany, 1); }, "[chunk] " + got));
+  EXPECT_TRUE(throws<ShapeError>([&] { chunk(none, kMany); }, "[chunk] " + got));
+  EXPECT_TRUE(throws<ShapeError>([&] { chunk(none, kMost); }, "got " + std::to_string(kMost)));
+  EXPECT_EQ(split(x, kMany / 2 + 1, 1).size(), 2U);
+  EXPECT_EQ(split(x, kMost, 1).size(), 1U);
+  EXPECT_EQ(chunk(x, 3, 1).size(), 3U);
+  EXPECT_EQ(chunk(none, 3).size(), 3U);
+  EXPECT_EQ(chunk(ones({2}), kMost).size(), 2U);
+  EXPECT_EQ(unbind(x, 0).size(), 0U);
+}
+
 struct Write {
   std::string name;
   std::function<void(const Tensor& y, const Tensor& x)> run;
