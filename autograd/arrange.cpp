@@ -20,9 +20,17 @@ using autograd::expected;
 
 namespace {
 
+// Each piece is a tensor of its own.
+void expect_pieces(const char* op, std::int64_t pieces) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 24;
+  if (pieces <= kMost) return;
+  throw ShapeError(expected(op) + "at most " + std::to_string(kMost) + " pieces, got " + std::to_string(pieces));
+}
+
 // Views of the given sizes along `dim`, which they fill. One node for all: it joins their gradients once. A node for
 // each would write a gradient of x's size for each, so a sequence of n steps would cost n^2.
 std::vector<Tensor> cut(const char* op, const Tensor& x, const std::vector<std::int64_t>& sizes, int dim) {
+  expect_pieces(op, static_cast<std::int64_t>(sizes.size()));
   std::vector<Tensor> pieces;
   std::int64_t start = 0;
   for (const std::int64_t size : sizes) {
@@ -49,11 +57,14 @@ std::vector<Tensor> cut(const char* op, const Tensor& x, const std::vector<std::
 
 }  // namespace
 
+static std::int64_t rounded_up(std::int64_t n, std::int64_t size) { return n / size + (n % size == 0 ? 0 : 1); }
+
 std::vector<Tensor> split(const Tensor& x, std::int64_t split_size, std::int64_t dim) {
   const int d = existing_dim("split", x, dim);
   const std::int64_t n = x.size(d);
   if (split_size < 0 || (split_size == 0 && n != 0))
     throw ShapeError(expected("split") + "a split_size of at least 1, got " + std::to_string(split_size));
+  if (n != 0) expect_pieces("split", rounded_up(n, split_size));
   std::vector<std::int64_t> sizes;
   std::int64_t start = 0;
   do {
@@ -80,13 +91,15 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& size
 std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t dim) {
   const int d = existing_dim("chunk", x, dim);
   if (chunks < 1) throw ShapeError(expected("chunk") + "at least 1 chunk, got " + std::to_string(chunks));
-  const std::int64_t n = x.size(d);
+  const std::int64_t n = x.size(d), size = rounded_up(n, chunks);
+  expect_pieces("chunk", n == 0 ? chunks : rounded_up(n, size));
   if (n == 0) return split(x, std::vector<std::int64_t>(static_cast<std::size_t>(chunks), 0), d);
-  return split(x, n / chunks + (n % chunks == 0 ? 0 : 1), d);
+  return split(x, size, d);
 }
 
 std::vector<Tensor> unbind(const Tensor& x, std::int64_t dim) {
   const int d = existing_dim("unbind", x, dim);
+  expect_pieces("unbind", x.size(d));
   std::vector<Tensor> rows = cut("unbind", x, std::vector<std::int64_t>(static_cast<std::size_t>(x.size(d)), 1), d);
   for (Tensor& row : rows) row = squeeze(row, d);
   return rows;

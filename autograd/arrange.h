@@ -12,17 +12,18 @@
 namespace hop {
 
 /// torch.split: views of `split_size` along `dim`, in order; the last one may be smaller. If the size of `dim` is 0,
-/// there is one view without elements. Throws ShapeError for x of shape (), and unless split_size > 0 (0 is allowed for
-/// a `dim` of size 0).
+/// there is one view without elements. Throws ShapeError for x of shape (), for more than 2^24 views, and unless
+/// split_size > 0 (0 is allowed for a `dim` of size 0).
 std::vector<Tensor> split(const Tensor& x, std::int64_t split_size, std::int64_t dim = 0);
 /// Views of the given sizes along `dim`. Throws ShapeError unless they are at least 0 and their sum is the size of
-/// `dim`.
+/// `dim`, and for more than 2^24.
 std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t dim = 0);
 /// torch.chunk: at most `chunks` views along `dim`, all of one size but the last, which may be smaller: 7 in 4 chunks
-/// are 2, 2, 2, 1, and 5 in 4 chunks are 2, 2, 1. Throws ShapeError for x of shape () and unless chunks > 0.
+/// are 2, 2, 2, 1, and 5 in 4 chunks are 2, 2, 1. Throws ShapeError for x of shape (), for more than 2^24 views, and
+/// unless chunks > 0.
 std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t dim = 0);
 /// torch.unbind: the n views x[0], .., x[n - 1] along `dim`, without that dimension. Throws ShapeError for x of shape
-/// ().
+/// () and for more than 2^24 views.
 std::vector<Tensor> unbind(const Tensor& x, std::int64_t dim = 0);
 /// torch.concat: another name of cat().
 Tensor concat(std::span<const Tensor> parts, std::int64_t dim = 0);

@@ -8,7 +8,7 @@
 #include "autograd/copy.h"
 #include "autograd/grad_mode.h"
 #include "autograd/half_internal.h"
-#include "autograd/index.h"
+#include "autograd/index_internal.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
 #include "kernels/copy.h"
@@ -95,12 +95,12 @@ PooledMaxima pool(const char* op, const Tensor& x, Sizes kernel, Sizes output, c
     const NoGradGuard no_grad;
     const Tensor places = places_of(x, kernel, output, samples, samples_of);
     const Shape flat{x.size(0), x.size(1), places.size(2) * places.size(3)};
-    const Tensor values = reshape(gather(line, 2, reshape(places, flat)), places.shape());
-    at = squeeze(gather(places, 3, argmax(values, 3, true)), 3);
+    const Tensor values = reshape(autograd::gather_for(op, line, 2, reshape(places, flat)), places.shape());
+    at = squeeze(autograd::gather_for(op, places, 3, argmax(values, 3, true)), 3);
   }
   Shape shape{x.size(0), x.size(1)};
   for (const std::int64_t size : output) shape.push_back(size);
-  return {reshape(gather(line, 2, at), shape), reshape(at, shape)};
+  return {reshape(autograd::gather_for(op, line, 2, at), shape), reshape(at, shape)};
 }
 
 // Which of a channel's samples is of which dimension: PyTorch's order.

@@ -3,6 +3,7 @@
 
 #include "autograd/elementwise.h"
 #include "autograd/half_internal.h"
+#include "autograd/index_internal.h"
 #include "autograd/record.h"
 #include "autograd/view.h"
 #include "base/error.h"
@@ -13,7 +14,9 @@ namespace hop {
 
 using autograd::any_half;
 using autograd::BackwardContext;
+using autograd::gather_for;
 using autograd::in_f32;
+using autograd::index_select_for;
 using autograd::is_recorded;
 using autograd::record;
 using autograd::rounded_like;
@@ -21,41 +24,45 @@ using autograd::save;
 
 namespace {
 
-Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g) {
-  Tensor x = kernels::scatter_add(shape, dim, index, g);
+Tensor add_elements(const char* op, const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g) {
+  Tensor x = kernels::scatter_add(shape, dim, index, g, op);
   if (!is_recorded(g)) return x;
-  return record("scatter_add", std::move(x), {g},
-                [dim, saved = save(index)](BackwardContext& c) { c.set(0, gather(c.grad(), dim, c.value(saved))); });
+  return record(op, std::move(x), {g}, [op, dim, saved = save(index)](BackwardContext& c) {
+    c.set(0, gather_for(op, c.grad(), dim, c.value(saved)));
+  });
 }
 
-Tensor index_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g) {
-  Tensor x = kernels::index_add(shape, dim, index, g);
+Tensor add_rows(const char* op, const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g) {
+  Tensor x = kernels::index_add(shape, dim, index, g, op);
   if (!is_recorded(g)) return x;
-  return record("index_add", std::move(x), {g}, [dim, saved = save(index)](BackwardContext& c) {
-    c.set(0, index_select(c.grad(), dim, c.value(saved)));
+  return record(op, std::move(x), {g}, [op, dim, saved = save(index)](BackwardContext& c) {
+    c.set(0, index_select_for(op, c.grad(), dim, c.value(saved)));
   });
 }
 
 }  // namespace
 
-Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
-  Tensor y = kernels::gather(x, dim, index);
+// On a GPU a gradient may be the first to report an index, so it has the name of the operation, too.
+Tensor autograd::gather_for(const char* op, const Tensor& x, std::int64_t dim, const Tensor& index) {
+  Tensor y = kernels::gather(x, dim, index, op);
   if (!is_recorded(x)) return y;
-  return record("gather", std::move(y), {x}, [dim, shape = x.shape(), saved = save(index)](BackwardContext& c) {
-    c.set(0, scatter_add(shape, dim, c.value(saved), c.grad()));
+  return record(op, std::move(y), {x}, [op, dim, shape = x.shape(), saved = save(index)](BackwardContext& c) {
+    c.set(0, add_elements(op, shape, dim, c.value(saved), c.grad()));
   });
 }
 
-static Tensor select_rows(const char* op, const Tensor& x, std::int64_t dim, const Tensor& index) {
+Tensor autograd::index_select_for(const char* op, const Tensor& x, std::int64_t dim, const Tensor& index) {
   Tensor y = kernels::index_select(x, dim, index, op);
   if (!is_recorded(x)) return y;
-  return record(op, std::move(y), {x}, [dim, shape = x.shape(), saved = save(index)](BackwardContext& c) {
-    c.set(0, index_add(shape, dim, c.value(saved), c.grad()));
+  return record(op, std::move(y), {x}, [op, dim, shape = x.shape(), saved = save(index)](BackwardContext& c) {
+    c.set(0, add_rows(op, shape, dim, c.value(saved), c.grad()));
   });
 }
 
+Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) { return gather_for("gather", x, dim, index); }
+
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
-  return select_rows("index_select", x, dim, index);
+  return index_select_for("index_select", x, dim, index);
 }
 
 Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& values) {
@@ -64,14 +71,14 @@ Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const
   if (any_half(x, values)) return rounded_like(scatter_add(in_f32(x), dim, index, in_f32(values)), x);
   Tensor part = values;
   for (int d = 0; d < index.dim() && d < part.dim(); ++d) part = slice(part, d, 0, index.size(d));
-  return x + scatter_add(x.shape(), dim, index, part);
+  return x + add_elements("scatter_add", x.shape(), dim, index, part);
 }
 
 Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& values, double alpha) {
   kernels::expect_any_floating("index_add", {&x, &values});
   kernels::expect_same_device("index_add", {&x, &index});
   if (any_half(x, values)) return rounded_like(index_add(in_f32(x), dim, index, in_f32(values), alpha), x);
-  return x + index_add(x.shape(), dim, index, alpha == 1 ? values : values * alpha);
+  return x + add_rows("index_add", x.shape(), dim, index, alpha == 1 ? values : values * alpha);
 }
 
 Tensor embedding(const Tensor& weight, const Tensor& indices) {
@@ -80,7 +87,7 @@ Tensor embedding(const Tensor& weight, const Tensor& indices) {
   if (weight.dim() != 2) throw ShapeError("[embedding] expected weight (V, D), got " + weight.describe());
   Shape shape = indices.shape();
   shape.push_back(weight.size(1));
-  return reshape(select_rows("embedding", weight, 0, reshape(indices, {-1})), shape);
+  return reshape(index_select_for("embedding", weight, 0, reshape(indices, {-1})), shape);
 }
 
 }  // namespace hop

@@ -6,6 +6,7 @@
 #include "autograd/composed_internal.h"
 #include "autograd/copy.h"
 #include "autograd/index.h"
+#include "autograd/index_internal.h"
 #include "autograd/inplace.h"
 #include "autograd/masks.h"
 #include "autograd/scatter.h"
@@ -103,7 +104,7 @@ void take_positions(Part& part, int& dim, const Tensor& t) {
   for (int d = 0; d < part.view.dim(); ++d) {
     if (d != gone) shape.push_back(part.view.size(d));
   }
-  part.view = reshape(index_select(part.view, gone, reshape(positions, {1})), shape);
+  part.view = reshape(autograd::index_select_for("index", part.view, gone, reshape(positions, {1})), shape);
   part.is_copied = true;
 }
 
@@ -180,7 +181,7 @@ Tensor picked(const Part& part) {
   std::int64_t size = 1;
   for (const Pick& pick : picks) size *= part.view.size(pick.dim);
   const Tensor rows = reshape(x, replaced(x.shape(), first, count, {size}));
-  return reshape(index_select(rows, first, reshape(position, {shape.numel()})),
+  return reshape(autograd::index_select_for("index", rows, first, reshape(position, {shape.numel()})),
                  replaced(x.shape(), first, count, shape));
 }
 

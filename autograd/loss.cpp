@@ -3,7 +3,7 @@
 #include <string>
 
 #include "autograd/elementwise.h"
-#include "autograd/index.h"
+#include "autograd/index_internal.h"
 #include "autograd/loss_internal.h"
 #include "autograd/matmul.h"
 #include "autograd/record.h"
@@ -35,7 +35,7 @@ namespace {
 Tensor one_hot(const Tensor& labels, const Shape& shape, DType dtype) {
   const Tensor column = kernels::contiguous(labels);
   const Tensor index = column.as_strided({labels.numel(), 1}, {1, 1}, column.storage_offset());
-  return kernels::scatter_add(shape, 1, index, kernels::ones(index.shape(), dtype, index.device()));
+  return kernels::scatter_add(shape, 1, index, kernels::ones(index.shape(), dtype, index.device()), "cross_entropy");
 }
 
 /// g / N * (softmax(x) - one_hot(labels)), of operations that are recorded in turn.
@@ -138,28 +138,31 @@ Tensor factors_of(const Tensor& weight, const Tensor& rows) {
 /// Labels as one row each, some of which may not count.
 class Labels {
  public:
-  Labels(const Tensor& labels, const std::optional<std::int64_t>& ignore_index)
-      : shape_(labels.shape()), labels_(reshape(labels, {labels.numel()})) {
+  Labels(const char* op, const Tensor& labels, const std::optional<std::int64_t>& ignore_index)
+      : op_(op), shape_(labels.shape()), labels_(reshape(labels, {labels.numel()})) {
     if (!ignore_index) return;
     counts_ = ne(labels_, *ignore_index);
     labels_ = where(counts_, labels_, std::int64_t{0});
   }
 
   /// (R, C) -> (R): the value of the label.
-  Tensor of(const Tensor& values) const { return squeeze(gather(values, 1, unsqueeze(labels_, 1)), 1); }
+  Tensor of(const Tensor& values) const {
+    return squeeze(autograd::gather_for(op_, values, 1, unsqueeze(labels_, 1)), 1);
+  }
 
   /// Of losses (R). A mean divides by the sum of the rows' weights: those of their classes, and 0 for ignored rows.
-  Tensor reduce(const char* op, const Tensor& losses, const Tensor& factors, Reduction reduction) const {
+  Tensor reduce(const Tensor& losses, const Tensor& factors, Reduction reduction) const {
     const Tensor counted = only_counted(losses);
     if (reduction == Reduction::none) return reshape(counted, shape_);
-    if (reduction != Reduction::mean) return reduced(op, counted, reduction);
-    const Tensor total = sum(only_counted(index_select(factors, 0, labels_)));
+    if (reduction != Reduction::mean) return reduced(op_, counted, reduction);
+    const Tensor total = sum(only_counted(autograd::index_select_for(op_, factors, 0, labels_)));
     return sum(counted) / (losses.numel() == 0 ? total : where(kernels::ne(total, 0), total, 1.0));
   }
 
  private:
   Tensor only_counted(const Tensor& x) const { return counts_.defined() ? where(counts_, x, 0.0) : x; }
 
+  const char* op_;
   Shape shape_;
   Tensor labels_;
   Tensor counts_;  // bool; undefined if all count
@@ -204,12 +207,12 @@ Tensor cross_entropy(const Tensor& x, const Tensor& target, const CrossEntropyOp
   expect_labels(kOp, x, target);
   const Tensor rows = rows_of(x);
   if (is_plain) return mean_cross_entropy(rows, reshape(target, {target.numel()}));
-  const Labels labels(target, options.ignore_index);
+  const Labels labels(kOp, target, options.ignore_index);
   const Tensor factors = factors_of(options.weight, rows), losses = -log_softmax(rows, 1) * factors;
-  const Tensor of_class = labels.reduce(kOp, labels.of(losses), factors, options.reduction);
+  const Tensor of_class = labels.reduce(labels.of(losses), factors, options.reduction);
   if (smoothing == 0) return of_class;
   const double each = smoothing / static_cast<double>(rows.size(1));
-  return of_class * (1 - smoothing) + labels.reduce(kOp, sum(losses, {1}), factors, options.reduction) * each;
+  return of_class * (1 - smoothing) + labels.reduce(sum(losses, {1}), factors, options.reduction) * each;
 }
 
 Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& target, const Tensor& bias,
@@ -230,10 +233,10 @@ Tensor nll_loss(const Tensor& log_probabilities, const Tensor& labels, const NLL
   expect_classes(kOp, log_probabilities, options.weight);
   expect_labels(kOp, log_probabilities, labels);
   const Tensor rows = rows_of(log_probabilities);
-  const Labels all(labels, options.ignore_index);
+  const Labels all(kOp, labels, options.ignore_index);
   const Tensor losses = -all.of(options.weight.defined() ? rows * to(options.weight, rows.dtype()) : rows);
   if (!options.weight.defined() && !options.ignore_index && options.reduction == Reduction::mean) return mean(losses);
-  return all.reduce(kOp, losses, factors_of(options.weight, rows), options.reduction);
+  return all.reduce(losses, factors_of(options.weight, rows), options.reduction);
 }
 
 }  // namespace hop

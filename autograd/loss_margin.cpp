@@ -5,7 +5,7 @@
 #include <string>
 
 #include "autograd/elementwise.h"
-#include "autograd/index.h"
+#include "autograd/index_internal.h"
 #include "autograd/loss_internal.h"
 #include "autograd/masks.h"
 #include "autograd/products.h"
@@ -19,6 +19,7 @@ namespace hop {
 using autograd::any_half;
 using autograd::expect_equal_shapes;
 using autograd::expected;
+using autograd::gather_for;
 using autograd::in_f32;
 using autograd::reduced;
 using autograd::rounded_like;
@@ -107,10 +108,11 @@ Tensor multi_margin_loss(const Tensor& x, const Tensor& labels, const MultiMargi
   }
   const Tensor rows = as_rows(x), label = reshape(labels, {labels.numel(), 1});
   const Tensor is_label = kernels::eq(kernels::arange(classes, DType::i64, x.device()), label);
-  const Tensor excess = where(is_label, 0.0, relu(options.margin - gather(rows, 1, label) + rows));
+  const Tensor excess = where(is_label, 0.0, relu(options.margin - gather_for(kOp, rows, 1, label) + rows));
   Tensor losses = sum(options.p == 1 ? excess : square(excess), {1}) / classes;
   if (options.weight.defined()) {
-    losses = losses * index_select(to(options.weight, x.dtype()), 0, reshape(label, {label.numel()}));
+    losses =
+        losses * autograd::index_select_for(kOp, to(options.weight, x.dtype()), 0, reshape(label, {label.numel()}));
   }
   return reduced_rows(kOp, losses, is_row, options.reduction);
 }
@@ -130,7 +132,7 @@ Tensor multilabel_margin_loss(const Tensor& x, const Tensor& labels, Reduction r
       column, kernels::eq(kernels::arange(classes, DType::i64, x.device()), kernels::unsqueeze(label, 2)));
   const Tensor is_label = any(hits, {1}, true);  // (N, 1, C)
   const Tensor pairs = kernels::logical_and(column, kernels::logical_not(is_label));
-  const Tensor excess = relu(1 - unsqueeze(gather(rows, 1, label), 2) + unsqueeze(rows, 1));
+  const Tensor excess = relu(1 - unsqueeze(gather_for(kOp, rows, 1, label), 2) + unsqueeze(rows, 1));
   const Tensor losses = sum(where(pairs, excess, 0.0), {1, 2}) / classes;
   return reduced_rows(kOp, losses, is_row, reduction);
 }

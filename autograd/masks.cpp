@@ -137,7 +137,9 @@ Tensor one_hot(const Tensor& labels, std::int64_t num_classes) {
   if (num_classes == -1) {
     if (labels.numel() == 0)
       throw ShapeError(expected("one_hot") + "labels to infer num_classes from, got " + labels.describe());
-    num_classes = checked_add(kernels::max(labels).item<std::int64_t>(), 1, "one_hot");
+    const auto largest = kernels::max(labels).item<std::int64_t>();
+    if (largest < 0) throw IndexError(expected("one_hot") + "labels of at least 0, got " + std::to_string(largest));
+    num_classes = checked_add(largest, 1, "one_hot");
   }
   if (num_classes < 1)
     throw ConfigError(expected("one_hot") + "num_classes of at least 1, got " + std::to_string(num_classes));
@@ -145,7 +147,7 @@ Tensor one_hot(const Tensor& labels, std::int64_t num_classes) {
   const Tensor ones = kernels::ones(column.shape(), DType::f32, labels.device());
   Shape shape = labels.shape();
   shape.push_back(num_classes);
-  const Tensor rows = kernels::scatter_add({labels.numel(), num_classes}, 1, column, ones);
+  const Tensor rows = kernels::scatter_add({labels.numel(), num_classes}, 1, column, ones, "one_hot");
   return reshape(kernels::cast(rows, DType::i64), shape);
 }
 

@@ -43,7 +43,7 @@ Tensor all(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 /// torch.nn.functional.one_hot: labels (..) i64 in 0..num_classes-1 -> (.., num_classes) i64, 1 at the label, else 0.
 /// If num_classes is -1, it is the largest label + 1, which the host reads (StateError while a step is captured).
 /// Throws DtypeError, ConfigError for num_classes below 1, ShapeError for no labels to infer num_classes from, and
-/// IndexError for a label out of range (on a GPU when the host next waits for it), which names scatter_add.
+/// IndexError for a label out of range (on a GPU when the host next waits for it).
 Tensor one_hot(const Tensor& labels, std::int64_t num_classes = -1);
 
 }  // namespace hop

@@ -5,6 +5,7 @@
 #include "autograd/composed_internal.h"
 #include "autograd/copy.h"
 #include "autograd/index.h"
+#include "autograd/index_internal.h"
 #include "autograd/view.h"
 #include "kernels/copy.h"
 #include "kernels/index.h"
@@ -19,7 +20,7 @@ namespace {
 
 /// For each place of `shape`, the last element of `index` that names it, by its row-major number; -1 if none does.
 /// Among the elements that name one place, those with the highest bits are kept, bit by bit, until one is left.
-Tensor last_writers(const Shape& shape, int dim, const Tensor& index) {
+Tensor last_writers(const char* op, const Shape& shape, int dim, const Tensor& index) {
   const std::int64_t n = index.numel();
   const Tensor number = kernels::arange(n, DType::i64, index.device());
   Tensor is_left = kernels::ones(index.shape(), DType::f32, index.device());
@@ -28,13 +29,13 @@ Tensor last_writers(const Shape& shape, int dim, const Tensor& index) {
   for (std::int64_t bit = highest / 2; bit > 0; bit /= 2) {
     const Tensor has_bit = *kernels::try_reshape_view(
         kernels::cast(kernels::remainder(kernels::floor_divide(number, bit), 2), DType::f32), index.shape());
-    const Tensor count = kernels::scatter_add(shape, dim, index, kernels::mul(is_left, has_bit));
-    const Tensor must_have = kernels::gather(kernels::cast(kernels::gt(count, 0), DType::f32), dim, index);
+    const Tensor count = kernels::scatter_add(shape, dim, index, kernels::mul(is_left, has_bit), op);
+    const Tensor must_have = kernels::gather(kernels::cast(kernels::gt(count, 0), DType::f32), dim, index, op);
     is_left = kernels::mul(is_left, kernels::eq(has_bit, must_have));
   }
   const Tensor from_one = *kernels::try_reshape_view(kernels::add(number, 1), index.shape());
   const Tensor writer =
-      kernels::scatter_add(shape, dim, index, kernels::mul(kernels::cast(is_left, DType::f64), from_one));
+      kernels::scatter_add(shape, dim, index, kernels::mul(kernels::cast(is_left, DType::f64), from_one), op);
   return kernels::sub(kernels::cast(writer, DType::i64), 1);
 }
 
@@ -78,9 +79,9 @@ Tensor written(const char* op, const Tensor& x, int dim, const Tensor& index, co
   const Tensor dense = kernels::contiguous(index);
   if (!values.is_tensor()) {
     const Tensor ones = kernels::ones(index.shape(), DType::f32, x.device());
-    return where(kernels::gt(kernels::scatter_add(x.shape(), dim, dense, ones), 0), reshape(y, {}), x);
+    return where(kernels::gt(kernels::scatter_add(x.shape(), dim, dense, ones, op), 0), reshape(y, {}), x);
   }
-  const Tensor writer = last_writers(x.shape(), dim, dense);
+  const Tensor writer = last_writers(op, x.shape(), dim, dense);
   const Tensor from = kernels::contiguous(kernels::maximum(writer, 0));
   const Tensor there = index_select(reshape(y, {y.numel()}), 0, reshape(from, {from.numel()}));
   return where(kernels::lt(writer, 0), x, reshape(there, x.shape()));
@@ -88,10 +89,15 @@ Tensor written(const char* op, const Tensor& x, int dim, const Tensor& index, co
 
 }  // namespace
 
+Tensor autograd::scatter_for(const char* op, const Tensor& x, std::int64_t dim, const Tensor& index,
+                             const kernels::Input& values) {
+  const int d = existing_dim(op, x, dim);
+  kernels::expect_defined(op, index);
+  return written(op, x, d, index, values);
+}
+
 Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, kernels::Input values) {
-  const int d = existing_dim("scatter", x, dim);
-  kernels::expect_defined("scatter", index);
-  return written("scatter", x, d, index, values);
+  return autograd::scatter_for("scatter", x, dim, index, values);
 }
 
 Tensor index_copy(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& values) {

@@ -6,7 +6,7 @@
 
 #include "autograd/composed_internal.h"
 #include "autograd/copy.h"
-#include "autograd/scatter.h"
+#include "autograd/index_internal.h"
 #include "autograd/view.h"
 
 namespace hop {
@@ -49,7 +49,7 @@ Tensor unpool(const char* op, const Tensor& x, const Tensor& indices, std::span<
   }
   const Shape flat{x.size(0), x.size(1), x.numel() == 0 ? 0 : x.numel() / (x.size(0) * x.size(1))};
   const Tensor nothing = zeros({x.size(0), x.size(1), places}, x.dtype(), x.device());
-  return reshape(scatter(nothing, 2, reshape(indices, flat), reshape(x, flat)), y);
+  return reshape(autograd::scatter_for(op, nothing, 2, reshape(indices, flat), reshape(x, flat)), y);
 }
 
 }  // namespace

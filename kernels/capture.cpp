@@ -58,17 +58,23 @@ bool Recording::try_replay(const OnGradient& on_gradient) const {
 void Recording::run(const OnGradient& on_gradient) const {
   if (is_capturing()) throw StateError("[capture] a replay within a capture");
   dependencies_->before_replay();
-  if (!on_gradient || dependencies_->given().empty()) {
-    calls_->replay();
-  } else {
-    std::size_t done = 0;
-    for (const Dependencies::Given& given : dependencies_->given()) {
-      calls_->replay_part(std::exchange(done, given.calls), given.calls);
-      on_gradient(given.leaf);
-    }
-    calls_->replay_part(done, calls_->size());
+  try {
+    make_calls(on_gradient);
+  } catch (...) {
+    dependencies_->after_failed_replay();
+    throw;
   }
   dependencies_->after_replay();
+}
+
+void Recording::make_calls(const OnGradient& on_gradient) const {
+  if (!on_gradient || dependencies_->given().empty()) return calls_->replay();
+  std::size_t done = 0;
+  for (const Dependencies::Given& given : dependencies_->given()) {
+    calls_->replay_part(std::exchange(done, given.calls), given.calls);
+    on_gradient(given.leaf);
+  }
+  calls_->replay_part(done, calls_->size());
 }
 
 void Recording::Calls::replay_part(std::size_t, std::size_t) {

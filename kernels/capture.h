@@ -53,9 +53,10 @@ class Recording {
   bool holds() const;
   /// Does the recorded work again. On CUDA the work is queued on the current stream. Versions of tensors change as in
   /// the recorded run: a graph that was recorded before a replay, and that needs a value which the replay wrote over,
-  /// notices it. Precision and grad mode are the recorded ones. Throws the errors of the operations. Throws StateError
-  /// for an empty recording and within a capture; also, with the reason, if the recording does not hold: then nothing
-  /// has been read or written.
+  /// notices it. Precision and grad mode are the recorded ones. Throws the errors of the operations; what they wrote
+  /// up to there stays. Then no gradient from before the replay passes for one of the work: a gradient that the work
+  /// zeroes first is zero, one that it replaces first is absent. Throws StateError for an empty recording and within a
+  /// capture; also, with the reason, if the recording does not hold: then nothing has been read or written.
   void replay() const;
   /// Is told the id() of a leaf as soon as a replay has its whole gradient.
   using OnGradient = std::function<void(const void* leaf)>;
@@ -82,6 +83,7 @@ class Recording {
 
  private:
   void run(const OnGradient& on_gradient) const;
+  void make_calls(const OnGradient& on_gradient) const;
 
   std::shared_ptr<MemoryPool> pool_;  // declared before calls_, whose scratch memory lies in the pool
   std::shared_ptr<Calls> calls_;

@@ -48,27 +48,27 @@ void check_not_empty(const char* op, const Shape& shape, int dim, const Tensor& 
 
 }  // namespace
 
-Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
-  expect_defined("gather", x);
-  const int d = checked_dim("gather", x.shape(), dim);
-  const Tensor dense = dense_index("gather", x, index);
-  check_gather_shape("gather", x.shape(), index.shape(), d);
-  check_not_empty("gather", x.shape(), d, dense);
+Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index, const char* op) {
+  expect_defined(op, x);
+  const int d = checked_dim(op, x.shape(), dim);
+  const Tensor dense = dense_index(op, x, index);
+  check_gather_shape(op, x.shape(), index.shape(), d);
+  check_not_empty(op, x.shape(), d, dense);
   const Tensor y = Tensor::empty(index.shape(), x.dtype(), x.device());
-  if (y.numel() != 0) operations<IndexOperations>(x).gather(x, d, dense, y);
+  if (y.numel() != 0) operations<IndexOperations>(x).gather(op, x, d, dense, y);
   return y;
 }
 
-Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g) {
-  expect_any_floating("scatter_add", g);
-  if (is_half(g)) return narrowed("scatter_add", scatter_add(shape, dim, index, widened(g)), g.dtype());
-  const int d = checked_dim("scatter_add", shape, dim);
-  const Tensor dense = dense_index("scatter_add", g, index);
-  check_gather_shape("scatter_add", shape, index.shape(), d);
-  expect_shape("scatter_add", "values", g, index.shape());
-  check_not_empty("scatter_add", shape, d, dense);
+Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g, const char* op) {
+  expect_any_floating(op, g);
+  if (is_half(g)) return narrowed(op, scatter_add(shape, dim, index, widened(g), op), g.dtype());
+  const int d = checked_dim(op, shape, dim);
+  const Tensor dense = dense_index(op, g, index);
+  check_gather_shape(op, shape, index.shape(), d);
+  expect_shape(op, "values", g, index.shape());
+  check_not_empty(op, shape, d, dense);
   const Tensor y = Tensor::empty(shape, g.dtype(), g.device());
-  if (y.numel() != 0) operations<IndexOperations>(g).scatter_add(contiguous(g), d, dense, y);
+  if (y.numel() != 0) operations<IndexOperations>(g).scatter_add(op, contiguous(g), d, dense, y);
   return y;
 }
 
@@ -85,18 +85,18 @@ Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index, cons
   return y;
 }
 
-Tensor index_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g) {
-  expect_any_floating("index_add", g);
-  if (is_half(g)) return narrowed("index_add", index_add(shape, dim, index, widened(g)), g.dtype());
-  const int d = checked_dim("index_add", shape, dim);
-  check_1d("index_add", index);
-  const Tensor dense = dense_index("index_add", g, index);
+Tensor index_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g, const char* op) {
+  expect_any_floating(op, g);
+  if (is_half(g)) return narrowed(op, index_add(shape, dim, index, widened(g), op), g.dtype());
+  const int d = checked_dim(op, shape, dim);
+  check_1d(op, index);
+  const Tensor dense = dense_index(op, g, index);
   Shape expected = shape;
   expected[d] = index.numel();
-  expect_shape("index_add", "values", g, expected);
-  check_not_empty("index_add", shape, d, dense);
+  expect_shape(op, "values", g, expected);
+  check_not_empty(op, shape, d, dense);
   const Tensor y = Tensor::empty(shape, g.dtype(), g.device());
-  if (y.numel() != 0) operations<IndexOperations>(g).index_add(contiguous(g), d, dense, y);
+  if (y.numel() != 0) operations<IndexOperations>(g).index_add(op, contiguous(g), d, dense, y);
   return y;
 }
 

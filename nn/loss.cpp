@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "autograd/half_internal.h"
+#include "autograd/index_internal.h"
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "base/table.h"
@@ -82,7 +83,7 @@ MadeLoss make_cross_entropy(const ConfigText& settings, Device device) {
   made.rows = [share = loss.label_smoothing](const Tensor& logits, const Tensor& target) {
     check_classes(logits, target);
     const Tensor logs = log_softmax(logits, 1);
-    const Tensor of_class = -squeeze(gather(logs, 1, unsqueeze(target, 1)), 1);
+    const Tensor of_class = -squeeze(autograd::gather_for("cross_entropy", logs, 1, unsqueeze(target, 1)), 1);
     return share == 0 ? of_class : of_class * (1 - share) - mean(logs, {1}) * share;
   };
   return made;

@@ -15,6 +15,8 @@
 
 namespace hop::nn::metric_functions {
 
+static constexpr const char* kOp = "metric";  // in errors
+
 Tensor hits(const Tensor& output, const Tensor& target, const Tensor& weights) {
   if (target.dtype() == DType::i64)
     return kernels::sum(weighted(kernels::eq(kernels::argmax(output, -1), target), weights));
@@ -27,8 +29,9 @@ Tensor counts_by_class(const Tensor& scores, const Tensor& target, const Tensor&
   const Tensor told = kernels::argmax(scores, -1);
   const Tensor one = weights.defined() ? weights : kernels::ones(target.shape(), DType::f32, target.device());
   const Tensor hit = weighted(kernels::cast(kernels::eq(told, target), DType::f32), weights);
-  const std::array counts = {kernels::index_add(classes, 0, target, one), kernels::index_add(classes, 0, told, one),
-                             kernels::index_add(classes, 0, target, hit)};
+  const std::array counts = {kernels::index_add(classes, 0, target, one, kOp),
+                             kernels::index_add(classes, 0, told, one, kOp),
+                             kernels::index_add(classes, 0, target, hit, kOp)};
   return kernels::cat(counts, 0);
 }
 
@@ -58,7 +61,7 @@ double mean_recall(std::span<const double> counts, std::int64_t) {
 // A score that is no number is never a hit.
 template <int K>
 Tensor hits_of_top(const Tensor& scores, const Tensor& target, const Tensor& weights) {
-  const Tensor own = kernels::gather(scores, 1, kernels::unsqueeze(target, 1));
+  const Tensor own = kernels::gather(scores, 1, kernels::unsqueeze(target, 1), kOp);
   const Tensor above = sum_over(1, kernels::gt(scores, own));
   const Tensor is_number = kernels::eq(kernels::squeeze(own, 1), kernels::squeeze(own, 1));
   return kernels::sum(weighted(kernels::lt(kernels::where(is_number, above, K), K), weights));
@@ -68,7 +71,7 @@ template Tensor hits_of_top<5>(const Tensor&, const Tensor&, const Tensor&);
 
 Tensor surprise(const Tensor& output, const Tensor& target, const Tensor& weights) {
   if (target.dtype() == DType::i64) {
-    const Tensor own = kernels::gather(kernels::log_softmax(output), 1, kernels::unsqueeze(target, 1));
+    const Tensor own = kernels::gather(kernels::log_softmax(output), 1, kernels::unsqueeze(target, 1), kOp);
     return kernels::sum(weighted(kernels::neg(kernels::cast(own, DType::f64)), weights));
   }
   constexpr double kLeast = 1e-15;  // as scikit-learn bounds a probability of 0
@@ -127,7 +130,7 @@ Tensor histogram_of_scores(const Tensor& output, const Tensor& target, const Ten
   const Tensor index = kernels::add(kernels::add(bin, kernels::mul(truth, kBins)), column);
   const Tensor one = weighted(kernels::ones(index.shape(), DType::f32, output.device()), weights);
   const auto flat = [&](const Tensor& x) { return *kernels::try_reshape_view(x, {index.numel()}); };
-  return kernels::index_add({2 * kBins * columns}, 0, flat(index), flat(one));
+  return kernels::index_add({2 * kBins * columns}, 0, flat(index), flat(one), kOp);
 }
 
 // Per column the share of pairs of a positive and a negative row in which the positive one has the higher score. Ties

@@ -85,6 +85,7 @@ void Dependencies::add_gradient(const Tensor& leaf, GradientUse use) {
     found = gradients_.insert(found, std::move(fresh));
     found->before_matters = use != GradientUse::replaced;
   }
+  if (found->first == GradientUse::seen) found->first = use;
   if (found->settled) return;
   found->sums = use == GradientUse::given && !found->clears;
   found->clears = found->clears || use == GradientUse::read || use == GradientUse::given;
@@ -225,6 +226,26 @@ void Dependencies::after_replay() const {
     g.leaf.get().autograd_slot()->gradient.restore(g.after.get(), g.given_after, g.stale_after);
   }
   for (const Result& r : results_) std::memcpy(r.at, &r.value, r.size);
+}
+
+void Dependencies::after_failed_replay() const {
+  std::vector<bool> was_given;  // a new version would count as a value
+  for (const LeafGradient& g : gradients_) was_given.push_back(g.leaf.get().autograd_slot()->gradient.is_given());
+  for (const Storage& storage : written_) storage.bump_version();
+  for (std::size_t i = 0; i < gradients_.size(); ++i) {
+    Gradient& gradient = gradients_[i].leaf.get().autograd_slot()->gradient;
+    const Tensor present = gradient.tensor();
+    switch (gradients_[i].first) {
+      case GradientUse::zeroed:
+        gradient.restore(present, false, present.defined());
+        break;
+      case GradientUse::replaced:
+        gradient.restore({}, false, false);
+        break;
+      default:
+        gradient.restore(present, was_given[i], gradient.is_stale());
+    }
+  }
 }
 
 }  // namespace hop

@@ -103,6 +103,9 @@ class Dependencies {
   std::string broken() const;
   void before_replay() const;
   void after_replay() const;
+  /// Instead of after_replay(), for a replay that an error ended: nobody knows which gradients it reached. Those that
+  /// the step itself zeroes first are zero, those that it replaces first are absent, and others are given if they were.
+  void after_failed_replay() const;
   /// A leaf whose gradient is complete after so many calls of the recording: nothing is added to it later, and nobody
   /// asks for it.
   struct Given {
@@ -144,6 +147,7 @@ class Dependencies {
     bool asks_given = false;  // the step asked whether the gradient was given
     bool was_given = false;
     bool settled = false;  // the step itself set the gradient: the state before the step no longer matters
+    GradientUse first = GradientUse::seen;  // the first use that is another one
     bool given_after = false, stale_after = false;
     bool is_made = false;  // `after`, by the step
   };

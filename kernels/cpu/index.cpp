@@ -179,9 +179,9 @@ void add_at(const char* op, const Tensor& g, int dim, const Tensor& index, const
   launch(AddF32{checked, around, g.data<float>(), y.data<float>(), room.data<std::int64_t>()});
 }
 
-void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
+void gather(const char* op, const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
   visit_stored_dtype(x.dtype(), [&]<class T>(T) {
-    launch([checked = CheckedIndex("gather", index, x.shape()[dim]), places = Places(index, x.strides(), dim),
+    launch([checked = CheckedIndex(op, index, x.shape()[dim]), places = Places(index, x.strides(), dim),
             from = x.data<T>(), to = y.data<T>()] {
       checked.check();
       places.for_each(checked.values, [=](std::int64_t place, std::int64_t i) { to[i] = from[place]; });
@@ -189,11 +189,11 @@ void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
   });
 }
 
-void scatter_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
-  if (y.dim() == 1) return add_at("scatter_add", g, dim, index, y);
+void scatter_add(const char* op, const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
+  if (y.dim() == 1) return add_at(op, g, dim, index, y);
   CopyOperations::cpu.fill(y, 0);
   visit_dtype(g.dtype(), [&]<class T>(T) {
-    launch([checked = CheckedIndex("scatter_add", index, y.shape()[dim]), places = Places(index, y.strides(), dim),
+    launch([checked = CheckedIndex(op, index, y.shape()[dim]), places = Places(index, y.strides(), dim),
             from = g.data<T>(), to = y.data<T>()] {
       checked.check();
       places.for_each(checked.values,
@@ -216,8 +216,8 @@ void index_select(const char* op, const Tensor& x, int dim, const Tensor& index,
   });
 }
 
-void index_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
-  add_at("index_add", g, dim, index, y);
+void index_add(const char* op, const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
+  add_at(op, g, dim, index, y);
 }
 
 }  // namespace

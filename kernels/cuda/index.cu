@@ -242,12 +242,12 @@ void add_sorted(const char* op, const Tensor& g, int dim, const Tensor& index, c
   y.dtype() == DType::f32 ? run(float{}) : run(double{});
 }
 
-void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
+void gather(const char* op, const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
   const std::array<Strides, 2> strides = {without(x.strides(), dim), contiguous_strides(y.shape())};
   const auto run = [&]<class T>(T) {
     for_each_launch<2>(y.shape(), strides, [&](const Items<2>& items) {
       launch(gather_kernel<T>, blocks_for(items.n), kThreads, 0, current_stream(), items,
-             checked("gather", index, x.shape()[dim]), reinterpret_cast<const T*>(x.raw_data()), x.strides()[dim],
+             checked(op, index, x.shape()[dim]), reinterpret_cast<const T*>(x.raw_data()), x.strides()[dim],
              reinterpret_cast<T*>(y.raw_data()));
     });
   };
@@ -257,8 +257,8 @@ void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
   size == 4 ? run(std::uint32_t{}) : run(std::uint64_t{});
 }
 
-void scatter_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
-  if (y.dim() == 1) return add_sorted("scatter_add", g, dim, index, y);  // one line: sort instead of a long walk
+void scatter_add(const char* op, const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
+  if (y.dim() == 1) return add_sorted(op, g, dim, index, y);  // one line: sort instead of a long walk
   CopyOperations::cuda.fill(y, 0);
   if (g.numel() == 0) return;
   const Strides of_index = contiguous_strides(index.shape());
@@ -268,7 +268,7 @@ void scatter_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y)
   const auto run = [&]<class T>(T) {
     for_each_launch<2>(lines, strides, [&](const Items<2>& items) {
       launch(scatter_add_kernel<T>, blocks_for(items.n), kThreads, 0, current_stream(), items,
-             checked("scatter_add", index, y.shape()[dim]), g.data<T>(), index.shape()[dim], of_index[dim], y.data<T>(),
+             checked(op, index, y.shape()[dim]), g.data<T>(), index.shape()[dim], of_index[dim], y.data<T>(),
              y.strides()[dim]);
     });
   };
@@ -291,8 +291,8 @@ void index_select(const char* op, const Tensor& x, int dim, const Tensor& index,
     run(std::uint8_t{});
 }
 
-void index_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
-  add_sorted("index_add", g, dim, index, y);
+void index_add(const char* op, const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
+  add_sorted(op, g, dim, index, y);
 }
 
 }  // namespace

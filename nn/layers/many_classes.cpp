@@ -7,6 +7,7 @@
 #include "autograd/elementwise.h"
 #include "autograd/half_internal.h"
 #include "autograd/index.h"
+#include "autograd/index_internal.h"
 #include "autograd/loss.h"
 #include "autograd/masks.h"
 #include "autograd/reduce.h"
@@ -145,7 +146,8 @@ AdaptiveLogSoftmaxResult AdaptiveLogSoftmaxWithLoss::run(const Tensor& x, const 
     const Tensor within = kernels::sub(index_select(labels, 0, places), cutoffs_[i]);
     output = index_add(output, 0, places, reshape(gather(of_classes, 1, unsqueeze(within, 1)), {places.numel()}));
   }
-  output = output + reshape(gather(log_shares(head_(rows)), 1, unsqueeze(choice, 1)), {rows.size(0)});
+  output = output +
+           reshape(autograd::gather_for(kAdaptive, log_shares(head_(rows)), 1, unsqueeze(choice, 1)), {rows.size(0)});
   return {autograd::rounded_like(is_row ? reshape(output, {}) : output, x), autograd::rounded_like(-mean(output), x)};
 }
 

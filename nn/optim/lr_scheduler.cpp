@@ -17,6 +17,12 @@ void expect_at_least_1(const char* schedule, const char* what, std::int64_t valu
                     std::to_string(value));
 }
 
+void expect_at_least_0(const char* schedule, const char* what, std::int64_t value) {
+  if (value >= 0) return;
+  throw ConfigError("[" + std::string(schedule) + "] expected " + what + " of at least 0, got " +
+                    std::to_string(value));
+}
+
 double real(std::int64_t t) { return static_cast<double>(t); }
 
 // From start to end, for a share of the way from 0 to 1.
@@ -27,7 +33,10 @@ double line(double start, double end, double share) { return start + (end - star
 
 }  // namespace
 
-double ConstantLR::operator()(std::int64_t t) const { return t < total_iters ? lr * factor : lr; }
+double ConstantLR::operator()(std::int64_t t) const {
+  expect_at_least_0("ConstantLR", "total_iters", total_iters);
+  return t < total_iters ? lr * factor : lr;
+}
 
 double LinearLR::operator()(std::int64_t t) const {
   expect_at_least_1("LinearLR", "number of total_iters", total_iters);
@@ -40,6 +49,7 @@ double StepLR::operator()(std::int64_t t) const {
 }
 
 double MultiStepLR::operator()(std::int64_t t) const {
+  for (const std::int64_t milestone : milestones) expect_at_least_0("MultiStepLR", "milestones", milestone);
   const auto passed = std::ranges::count_if(milestones, [t](std::int64_t milestone) { return milestone <= t; });
   return lr * std::pow(gamma, static_cast<double>(passed));
 }
@@ -53,6 +63,8 @@ double PolynomialLR::operator()(std::int64_t t) const {
 }
 
 double CosineAnnealingLR::operator()(std::int64_t t) const {
+  expect_at_least_0("CosineAnnealingLR", "warmup", warmup);
+  expect_at_least_0("CosineAnnealingLR", "t_max", t_max);
   if (t < warmup) return lr * static_cast<double>(t + 1) / static_cast<double>(warmup);
   if (t >= t_max) return eta_min;
   const double progress = static_cast<double>(t - warmup) / static_cast<double>(t_max - warmup);
@@ -94,9 +106,7 @@ double OneCycleLR::momentum(std::int64_t t) const { return between(t, max_moment
 
 // Of the way from lr to swa_lr.
 double SWALR::share(std::int64_t t) const {
-  if (anneal_epochs < 0) {
-    throw ConfigError("[SWALR] expected anneal_epochs of at least 0, got " + std::to_string(anneal_epochs));
-  }
+  expect_at_least_0("SWALR", "anneal_epochs", anneal_epochs);
   const std::int64_t at = std::max<std::int64_t>(t, 0);
   if (at >= anneal_epochs) return 1;
   const double passed = real(at) / real(anneal_epochs);
@@ -150,6 +160,7 @@ double SequentialLR::operator()(std::int64_t t) const {
                       std::to_string(milestones.size()) + " milestones and " + std::to_string(schedules.size()) +
                       " schedules");
   }
+  if (!milestones.empty()) expect_at_least_0("SequentialLR", "milestones", milestones.front());
   const auto next = std::ranges::upper_bound(milestones, t);
   const std::int64_t start = next == milestones.begin() ? 0 : *std::prev(next);
   return schedules[static_cast<std::size_t>(next - milestones.begin())](t - start);

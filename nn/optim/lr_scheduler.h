@@ -1,7 +1,7 @@
 // Learning-rate schedules as pure functions of the step (or epoch, if the caller counts epochs), with the names of
 // torch.optim.lr_scheduler. Their only state is this counter, which lies in the state block.
 // `optimizer.set_lr(schedule(optimizer.step_count()))`, or in PyTorch's calling style LRScheduler (scheduler.h). Each
-// throws ConfigError when it is called with settings that have no value, such as a step_size of 0.
+// throws ConfigError when it is called with settings that have no value, such as a step_size of 0 or a negative count.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 // right value, never a crash.
 #include <limits>
 
+#include "kernels/capture.h"
 #include "kernels/copy.h"
 #include "kernels/random.h"
 #include "kernels/view.h"
@@ -234,9 +235,78 @@ TEST(HostileInput, OfPositionsOutsideIsAnIndexErrorThatNamesTheOperation) {
     EXPECT_TRUE(throws<IndexError>([&] { embedding(x, row); }, "[embedding]"));
     EXPECT_TRUE(throws<IndexError>([&] { gather(x, 1, unsqueeze(row, 1)); }, "[gather]"));
     EXPECT_TRUE(throws<IndexError>([&] { cross_entropy(x, row); }, "[cross_entropy]"));
-    EXPECT_TRUE(throws<IndexError>([&] { nll_loss(x, row); }, "[gather]"));
+    EXPECT_TRUE(throws<IndexError>([&] { nll_loss(x, row); }, "[nll_loss]"));
   }
   EXPECT_TRUE(throws<IndexError>([&] { embedding(zeros({0, 2}), zeros({1}, {.dtype = DType::i64})); }, "[embedding]"));
+}
+
+TEST(HostileInput, OfPositionsOutsideIsAnIndexErrorThatNamesTheComposedOperation) {
+  const Tensor x = ones({3, 4}), ones_of_a_class = ones({4});
+  for (const std::int64_t at : {kLeast, std::int64_t{-1}, std::int64_t{4}, kMost}) {
+    const Tensor row = Tensor::from<std::int64_t>({0, 1, at}, {3}), column = unsqueeze(row, 1);
+    const std::vector<Operation> list = {
+        {"nll_loss", [&](const Tensor& y) { return nll_loss(y, row, {.weight = ones_of_a_class}); }},
+        {"nll_loss", [&](const Tensor& y) { return nll_loss(y, row, {.ignore_index = 0}); }},
+        {"cross_entropy", [&](const Tensor& y) { return cross_entropy(y, row, {.weight = ones_of_a_class}); }},
+        {"cross_entropy", [&](const Tensor& y) { return cross_entropy(y, row, {.label_smoothing = 0.5}); }},
+        {"multi_margin_loss", [&](const Tensor& y) { return multi_margin_loss(y, row); }},
+        {"scatter", [&](const Tensor& y) { return scatter(y, 1, column, 2); }},
+        {"scatter", [&](const Tensor& y) { return scatter(y, 1, column, y); }},
+        {"scatter_add", [&](const Tensor& y) { return scatter_add(y, 1, column, y); }},
+        {"index_add", [&](const Tensor& y) { return index_add(y, 0, row, y); }},
+        {"index_copy", [&](const Tensor& y) { return index_copy(y, 0, row, y); }},
+        {"index_fill", [&](const Tensor& y) { return index_fill(y, 0, row, 2); }},
+        {"one_hot", [&](const Tensor&) { return one_hot(row, 4); }},
+        {"max_unpool1d",
+         [&](const Tensor&) {
+           return max_unpool1d(ones({1, 1, 3}), reshape(row, {1, 1, 3}), {.kernel = 1});
+         }},
+        {"max_unpool2d",
+         [&](const Tensor&) {
+           return max_unpool2d(ones({1, 1, 1, 3}), reshape(row, {1, 1, 1, 3}), {.kernel = {1, 1}});
+         }},
+        {"max_unpool3d",
+         [&](const Tensor&) {
+           const PoolWindow one{.kernel = 1};
+           return max_unpool3d(ones({1, 1, 1, 1, 3}), reshape(row, {1, 1, 1, 1, 3}), {one, one, one});
+         }},
+    };
+    for (const Operation& op : list) EXPECT_TRUE(throws<IndexError>([&] { op.run(x); }, "[" + op.name + "]")) << at;
+    if (at == -1) continue;  // counts from the back, or ends the labels
+    EXPECT_TRUE(throws<IndexError>([&] { capture([&] { index(x, row); }); }, "[index]"));
+    if (at < 0) continue;
+    const Tensor labels = expand(column, {3, 4});
+    EXPECT_TRUE(throws<IndexError>([&] { multilabel_margin_loss(x, labels); }, "[multilabel_margin_loss]"));
+  }
+}
+
+TEST(HostileInput, OfANegativeLabelIsAnIndexErrorThatNamesIt) {
+  const auto one_hot_of = [](std::int64_t label) { one_hot(Tensor::from<std::int64_t>({label}, {1})); };
+  EXPECT_TRUE(throws<IndexError>([&] { one_hot_of(-1); }, "[one_hot] expected labels of at least 0, got -1"));
+  EXPECT_TRUE(throws<IndexError>([&] { one_hot_of(kLeast); }, "got " + std::to_string(kLeast)));
+  EXPECT_TRUE(throws<IndexError>(
+      [] {
+        one_hot(Tensor::from<std::int64_t>({2, -1}, {2}));
+      },
+      "[one_hot] expected indices in 0..2, got -1"));
+  EXPECT_TRUE(throws<ConfigError>([] { one_hot(zeros({1}, {.dtype = DType::i64}), 0); }, "num_classes of at least 1"));
+}
+
+TEST(HostileInput, OfTooManyPiecesIsAShapeErrorThatNamesTheirNumber) {
+  constexpr std::int64_t kMany = std::int64_t{1} << 40;
+  const Tensor x = zeros({0, kMany}), none = zeros({0});
+  const std::string got = "expected at most 16777216 pieces, got 1099511627776";
+  EXPECT_TRUE(throws<ShapeError>([&] { split(x, 1, 1); }, "[split] " + got));
+  EXPECT_TRUE(throws<ShapeError>([&] { unbind(x, 1); }, "[unbind] " + got));
+  EXPECT_TRUE(throws<ShapeError>([&] { chunk(x, kMany, 1); }, "[chunk] " + got));
+  EXPECT_TRUE(throws<ShapeError>([&] { chunk(none, kMany); }, "[chunk] " + got));
+  EXPECT_TRUE(throws<ShapeError>([&] { chunk(none, kMost); }, "got " + std::to_string(kMost)));
+  EXPECT_EQ(split(x, kMany / 2 + 1, 1).size(), 2U);
+  EXPECT_EQ(split(x, kMost, 1).size(), 1U);
+  EXPECT_EQ(chunk(x, 3, 1).size(), 3U);
+  EXPECT_EQ(chunk(none, 3).size(), 3U);
+  EXPECT_EQ(chunk(ones({2}), kMost).size(), 2U);
+  EXPECT_EQ(unbind(x, 0).size(), 0U);
 }
 
 struct Write {

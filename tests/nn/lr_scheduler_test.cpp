@@ -138,7 +138,33 @@ TEST(LRSchedule, RefusesSettingsWithoutAValue) {
                ConfigError);
 }
 
+TEST(LRSchedule, RefusesNegativeCounts) {
+  for (const std::int64_t count : {std::int64_t{-1}, std::numeric_limits<std::int64_t>::min()}) {
+    EXPECT_THROW((ConstantLR{.total_iters = count}(0)), ConfigError);
+    EXPECT_THROW((LinearLR{.total_iters = count}(0)), ConfigError);
+    EXPECT_THROW((StepLR{.step_size = count}(0)), ConfigError);
+    EXPECT_THROW((PolynomialLR{.total_iters = count}(0)), ConfigError);
+    EXPECT_THROW((OneCycleLR{.total_steps = count}(0)), ConfigError);
+    EXPECT_THROW((CyclicLR{.step_size_down = count}(0)), ConfigError);
+    EXPECT_THROW((SWALR{.anneal_epochs = count}(0)), ConfigError);
+    EXPECT_THROW((MultiStepLR{.milestones = {3, count}}(0)), ConfigError);
+    EXPECT_THROW((CosineAnnealingLR{.t_max = count}(0)), ConfigError);
+    EXPECT_EQ(message_of<ConfigError>([&] { CosineAnnealingLR{.t_max = 4, .warmup = count}(0); }),
+              "[CosineAnnealingLR] expected warmup of at least 0, got " + std::to_string(count));
+    EXPECT_EQ(message_of<ConfigError>([&] {
+                SequentialLR{.schedules = {ConstantLR{}, ConstantLR{}}, .milestones = {count}}(0);
+              }),
+              "[SequentialLR] expected milestones of at least 0, got " + std::to_string(count));
+  }
+}
+
 Tensor weight() { return Tensor::from<float>({0}, {1}).set_requires_grad(); }
+
+TEST(LRScheduler, RefusesANegativeCountWhenItIsMade) {
+  SGD sgd(std::vector{weight()}, {.lr = 0.5});
+  EXPECT_THROW(LRScheduler(sgd, CosineAnnealingLR{.t_max = 4, .warmup = -1}), ConfigError);
+  EXPECT_EQ(sgd.lr(), 0.5);
+}
 
 TEST(LRScheduler, MovesTheRateAndTheMomentumOfAnOptimizer) {
   SGD sgd(std::vector{weight()}, {.lr = 0.5, .momentum = 0.9});

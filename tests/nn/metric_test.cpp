@@ -6,8 +6,10 @@
 
 #include <cmath>
 #include <random>
+#include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/view.h"
 
@@ -100,6 +102,18 @@ TEST(MacroF1, CountsAClassThatIsNeitherThereNorToldAsZero) {
 TEST(MacroF1, KeepsThreeNumbersPerClassWhateverTheRows) {
   const Rows rows = random_rows(1, 10, 1000);
   EXPECT_EQ(metric_by_name("macro_f1").sums(outputs_of(rows), targets_of(rows)).shape(), Shape({30}));
+}
+
+TEST(Metric, NamesItselfForAClassThatTheOutputsDoNotHave) {
+  const Tensor outputs = kernels::ones({1, 3}, DType::f32), target = kernels::full({1}, 3, DType::i64);
+  for (const char* name : {"top3_accuracy", "balanced_accuracy", "macro_f1", "log_loss"}) {
+    try {
+      find_metric(name).sums(outputs, target, {});
+      ADD_FAILURE() << name << ": no error";
+    } catch (const IndexError& e) {
+      EXPECT_EQ(std::string(e.what()), "[metric] expected indices in 0..2, got 3 (at position 0)") << name;
+    }
+  }
 }
 
 TEST(Accuracy, IsTheShareOfHits) {
