@@ -216,22 +216,27 @@ void Dependencies::before_replay() const {
   }
 }
 
-void Dependencies::after_replay() const {
+void Dependencies::change_versions() const {
   for (const Use& use : uses_) {
     if (use.is_written) use.tensor.get().storage().bump_version();
   }
   for (const Storage& storage : outputs_) storage.bump_version();
   for (const LeafGradient& g : gradients_) {
     if (g.is_made) g.after.get().storage().bump_version();
-    g.leaf.get().autograd_slot()->gradient.restore(g.after.get(), g.given_after, g.stale_after);
   }
+}
+
+void Dependencies::after_replay() const {
+  change_versions();
+  for (const LeafGradient& g : gradients_)
+    g.leaf.get().autograd_slot()->gradient.restore(g.after.get(), g.given_after, g.stale_after);
   for (const Result& r : results_) std::memcpy(r.at, &r.value, r.size);
 }
 
 void Dependencies::after_failed_replay() const {
   std::vector<bool> was_given;  // a new version would count as a value
   for (const LeafGradient& g : gradients_) was_given.push_back(g.leaf.get().autograd_slot()->gradient.is_given());
-  for (const Storage& storage : written_) storage.bump_version();
+  change_versions();
   for (std::size_t i = 0; i < gradients_.size(); ++i) {
     Gradient& gradient = gradients_[i].leaf.get().autograd_slot()->gradient;
     const Tensor present = gradient.tensor();

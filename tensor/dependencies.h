@@ -170,6 +170,8 @@ class Dependencies {
   void add_word(const Word& word, const std::shared_ptr<const void>& owner);
   void add_word_after(const Result& result, const std::shared_ptr<const void>& owner);
   void own(const std::shared_ptr<const void>& owner);
+  /// Of all that a replay writes and that others can hold.
+  void change_versions() const;
   Use& use_of(const Tensor& x);
   static const char* broken(const Use& use);
   static const char* broken(const LeafGradient& gradient);
