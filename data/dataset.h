@@ -57,8 +57,9 @@ struct Manifest {
   Provenance provenance{};
 };
 
-/// Which files must exist: all of them, or none in particular (on a node that owns a few partitions).
-enum class Files : std::uint8_t { all, present };
+/// Which files are looked at: all of them, which must exist; those that exist (on a node that owns a few partitions);
+/// or the manifest alone, for callers that need no row.
+enum class Files : std::uint8_t { all, present, none };
 
 /// An opened data set: a value. A node opens only the partitions that it owns.
 class Dataset {
