@@ -218,6 +218,28 @@ TEST_F(Prepare, ImportsFilesByFormat) {
   EXPECT_THROW(import_dataset(find_format("csv"), {}, folder_ / "o", {}), DataError);
 }
 
+// The second file of a table is measured: the same rows would make every model look good.
+TEST_F(Prepare, RefusesTheSameFileTwice) {
+  const fs::path file = raw_ / "numbers.csv";
+  fs::create_symlink(file, folder_ / "symbolic.csv");
+  fs::create_hard_link(file, folder_ / "hard.csv");
+  for (const fs::path& again : {file, raw_ / "." / "numbers.csv", folder_ / "symbolic.csv", folder_ / "hard.csv"}) {
+    for (const Format& format : formats()) {
+      EXPECT_THAT(message_of<DataError>([&] {
+                    import_dataset(format, std::vector{file, again}, folder_ / "o", {});
+                  }),
+                  HasSubstr("expected each file once, got " + file.string() + " and " + again.string()))
+          << format.name;
+    }
+  }
+  fs::rename(file, raw_ / "train.csv");
+  fs::create_symlink("train.csv", raw_ / "test.csv");
+  EXPECT_THAT(message_of<DataError>([&] { prepare_dataset(csv(), out_); }), HasSubstr("which are the same file"));
+  fs::remove(raw_ / "test.csv");
+  write_file(raw_ / "test.csv", table(40));
+  EXPECT_EQ(prepare_dataset({.source = raw_.string()}, out_).validation_rows(), 40) << "equal rows of another file";
+}
+
 TEST(Formats, AreFoundByTheirNames) {
   for (const Format& format : formats()) EXPECT_EQ(&find_format(format.name), &format);
   EXPECT_THAT(message_of<ConfigError>([] { (void)find_format("parquet"); }),
