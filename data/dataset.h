@@ -118,6 +118,9 @@ struct WriteOptions {
   OnProgress on_progress = {};
 };
 
+/// Throws DataError unless a data set can appear there: nothing or an empty folder is there, or a link to one.
+void check_vacant_folder(const std::filesystem::path& folder);
+
 /// Partitions `source` into `folder`, which must not exist or be empty, and opens the result. The folder appears whole
 /// or not at all. Every training row lands in exactly one partition, partition sizes differ by at most one, and the
 /// bytes are a function of (rows, options) alone. Throws DataError (folder, disk, source) and ConfigError (options that

@@ -195,6 +195,21 @@ TEST_F(Prepare, RefusesToImportIntoAFolderThatHoldsSomething) {
   EXPECT_EQ(read_file(out_ / "notes.txt"), "mine");
 }
 
+TEST_F(Prepare, RefusesALinkThatLeadsNowhere) {
+  for (const char* end : {"gone", "link"}) {
+    fs::remove(folder_ / "link");
+    fs::create_symlink(end, folder_ / "link");
+    for (const fs::path& link : {folder_ / "link", folder_ / "link" / ""}) {
+      EXPECT_THAT(message_of<DataError>([&] { import_dataset(find_format("csv"), std::vector{raw_}, link, {}); }),
+                  HasSubstr("got " + (folder_ / "link").string() + ", a link to " + end + ", which is not there"));
+    }
+  }
+  fs::remove(folder_ / "link");
+  fs::create_symlink("gone", folder_ / "link");
+  fs::create_directory(folder_ / "gone");
+  EXPECT_EQ(prepare_dataset(csv(), folder_ / "link").rows(), 30) << "as the message says";
+}
+
 TEST_F(Prepare, RefusesAFolderThatSomebodyElseFillsMeanwhile) {
   PendingFolder pending(out_);
   fs::create_directory(out_);
