@@ -30,18 +30,19 @@ InterruptHandler::~InterruptHandler() {
   ending_ = true;
   pthread_kill(thread_.native_handle(), kEnd);
   thread_.join();
+  if (interrupts_ > 0) std::signal(SIGINT, SIG_IGN);  // a third Ctrl-C would end the program without its exit code
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
 void InterruptHandler::wait(hopper::RunControl& control) {
-  for (int interrupts = 0;;) {
+  while (true) {
     int signal = 0;
     sigwait(&signals_, &signal);
     if (signal == kEnd) {
       if (ending_) return;
       continue;
     }
-    if (++interrupts == 1) {
+    if (++interrupts_ == 1) {
       control.stop();
     } else {
       if (!control.abort()) std::_Exit(kInterrupted);  // nothing trains yet: the data are being prepared

@@ -12,7 +12,8 @@
 namespace hop::cli {
 
 /// While it lives, SIGINT, SIGTERM and SIGHUP (unless the program was started under nohup) go to `control`. A write to
-/// a pipe without a reader fails instead of ending the process. Construct it before any other thread starts.
+/// a pipe without a reader fails instead of ending the process. If one came, the program ignores SIGINT afterwards: it
+/// is about to end, with the exit code of an interruption. Construct it before any other thread starts.
 class InterruptHandler {
  public:
   explicit InterruptHandler(hopper::RunControl& control);
@@ -25,6 +26,7 @@ class InterruptHandler {
   sigset_t signals_{};
   sigset_t before_{};
   std::atomic<bool> ending_ = false;
+  int interrupts_ = 0;  // counted by the thread, read when it has ended
   std::thread thread_;
 };
 

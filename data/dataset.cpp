@@ -15,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void check_file(const fs::path& folder, const PartitionEntry& entry, Files files) {
+  if (files == Files::none) return;
   const fs::path file = folder / entry.file;
   if (!fs::exists(file)) {
     if (files == Files::present) return;

@@ -57,8 +57,9 @@ struct Manifest {
   Provenance provenance{};
 };
 
-/// Which files must exist: all of them, or none in particular (on a node that owns a few partitions).
-enum class Files : std::uint8_t { all, present };
+/// Which files are looked at: all of them, which must exist; those that exist (on a node that owns a few partitions);
+/// or the manifest alone, for callers that need no row.
+enum class Files : std::uint8_t { all, present, none };
 
 /// An opened data set: a value. A node opens only the partitions that it owns.
 class Dataset {
@@ -116,6 +117,9 @@ struct WriteOptions {
   std::string categories = {};
   OnProgress on_progress = {};
 };
+
+/// Throws DataError unless a data set can appear there: nothing or an empty folder is there, or a link to one.
+void check_vacant_folder(const std::filesystem::path& folder);
 
 /// Partitions `source` into `folder`, which must not exist or be empty, and opens the result. The folder appears whole
 /// or not at all. Every training row lands in exactly one partition, partition sizes differ by at most one, and the

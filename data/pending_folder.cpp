@@ -2,6 +2,8 @@
 #include <sys/file.h>
 
 #include "base/error.h"
+#include "data/dataset.h"
+#include "data/filesystem_internal.h"
 #include "data/pending_folder_internal.h"
 
 namespace hop::data {
@@ -33,8 +35,20 @@ void remove_abandoned(const fs::path& target) {
 
 }  // namespace
 
+void check_vacant_folder(const fs::path& folder) {
+  const fs::path target = without_trailing_slash(folder);
+  std::error_code nowhere;
+  if (fs::is_symlink(target) && !fs::exists(target, nowhere)) {
+    throw DataError("[data] expected a new or empty folder, got " + target.string() + ", a link to " +
+                    fs::read_symlink(target).string() + ", which is not there: make that folder, or remove the link");
+  }
+  with_data_errors([&] {
+    if (fs::exists(target) && !(fs::is_directory(target) && fs::is_empty(target))) refuse(target);
+  });
+}
+
 PendingFolder::PendingFolder(const fs::path& target) : target_(without_trailing_slash(target)) {
-  if (fs::exists(target_) && !(fs::is_directory(target_) && fs::is_empty(target_))) refuse(target_);
+  check_vacant_folder(target_);
   if (fs::is_symlink(target_)) target_ = fs::canonical(target_);  // the folder is replaced, not the link
   create_folder(target_.parent_path(), raise<DataError>);
   remove_abandoned(target_);

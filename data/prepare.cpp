@@ -203,6 +203,7 @@ Dataset import_dataset(const Format& format, std::span<const fs::path> sources, 
                        const ImportOptions& options) {
   if (sources.empty()) throw DataError("[data] expected a source to import, got none");
   if (out.empty()) throw ConfigError("[data] expected a folder for the data set, got \"\"");
+  check_vacant_folder(out);  // before a long import
   if (!format.has_columns && !options.columns.empty()) {
     throw ConfigError("[data] columns: expected the columns of a CSV file, got " + std::string(format.name) + " files");
   }

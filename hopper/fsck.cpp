@@ -21,7 +21,6 @@ void replay_records(JournalCheck& check, const Experiment& experiment, const Jou
 
 JournalCheck check_journal(const std::filesystem::path& run_directory, bool cut) {
   const Experiment experiment = read_options(run_directory);
-  read_run_file(run_directory, "journal");  // for its message
   const std::filesystem::path path = run_directory / "journal";
   const JournalContents journal = survey_journal(path);
   check_same_experiment(journal.header, run_directory);

@@ -22,7 +22,7 @@ struct JournalCheck {
 /// Reads the journal, replays its records and reports damage. With `cut`, all bytes after the sound records are moved
 /// into a file beside the journal, so that the run can go on from the sound records: units of lost records are trained
 /// again. Throws ConfigError if the folder is not a run directory or its experiment was changed since the run began,
-/// JournalError if not even the first record is whole or if the journal is in use.
+/// JournalError if there is no journal, if not even its first record is whole, or if it is in use.
 JournalCheck check_journal(const std::filesystem::path& run_directory, bool cut = false);
 
 }  // namespace hop::hopper

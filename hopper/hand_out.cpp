@@ -1,7 +1,9 @@
 #include "hopper/hand_out.h"
 
+#include <algorithm>
 #include <fstream>
-#include <set>
+#include <iterator>
+#include <map>
 #include <string>
 
 #include "base/error.h"
@@ -16,18 +18,24 @@ constexpr const char* kPlaceFile = "worker";
 // Before the first folder is filled: a call that fails leaves nothing that the next one would have to clear away.
 void check_folders(std::span<const std::filesystem::path> folders) {
   namespace fs = std::filesystem;
-  std::set<fs::path> known;
+  std::map<fs::path, fs::path> known;  // without links, in the order of the tree; and as it was written
   for (const fs::path& folder : folders) {
     if (folder.empty()) throw ConfigError("[data] expected a folder for each node, got \"\"");
     std::error_code unknown;
-    if (!known.insert(without_trailing_slash(fs::weakly_canonical(folder, unknown))).second) {
+    if (!known.emplace(without_trailing_slash(fs::weakly_canonical(fs::absolute(folder), unknown)), folder).second) {
       throw ConfigError("[data] expected a folder of its own for each node, got " + folder.string() + " twice");
     }
-    const bool is_free =
-        !fs::exists(folder, unknown) || (fs::is_directory(folder, unknown) && fs::is_empty(folder, unknown));
-    if (is_free) continue;
-    throw DataError("[data] expected a new or empty folder, got " + folder.string() +
-                    ", which holds something; nothing was written");
+    try {
+      data::check_vacant_folder(folder);
+    } catch (const DataError& error) {
+      throw DataError(std::string(error.what()) + "; nothing was written");
+    }
+  }
+  for (auto outer = known.begin(), inner = std::next(outer); inner != known.end(); outer = inner++) {
+    const bool is_inside = std::ranges::mismatch(outer->first, inner->first).in1 == outer->first.end();
+    if (!is_inside) continue;
+    throw ConfigError("[data] expected a folder of its own for each node, got " + inner->second.string() +
+                      ", which lies in " + outer->second.string());
   }
 }
 

@@ -28,6 +28,16 @@ constexpr std::size_t kEnvelope = 16;  // u32 length, u32 crc32c, u64 sequence
   fail(path, what + ": " + std::system_category().message(errno));
 }
 
+// No record is left. Nobody can tell then which of the states count, so nothing but a copy of the file saves them.
+[[noreturn]] void fail_lost(const fs::path& path, const std::string& what) {
+  const fs::path run = path.has_parent_path() ? path.parent_path() : ".";
+  throw JournalError("[journal] " + what + " (" + path.string() +
+                     "): put a copy of it back if there is one. Without a journal no command can use the states of "
+                     "the run; results.json, if it is there, has the metrics. To train all models again on the run's "
+                     "own data, move models, nodes and journal out of " +
+                     run.string() + ", then `hop resume " + run.string() + "`");
+}
+
 // ---- records in bytes -----------------------------------------------------------------------------------------------
 
 template <class T>
@@ -105,9 +115,10 @@ JournalContents parse(ByteView file, const fs::path& path, OnDamage on_damage = 
   for (std::uint64_t sequence = 0; offset < file.size(); ++sequence) {
     const auto raw = record_at(file.subspan(offset), sequence, sequence);
     if (!raw) {
-      if (sequence > 0 && !whole_record_after(file.subspan(offset), sequence)) break;
+      if (sequence == 0) fail_lost(path, "expected a whole record 0 at offset 0, got damaged bytes");
+      if (!whole_record_after(file.subspan(offset), sequence)) break;
       damaged("expected a whole record " + std::to_string(sequence) + " at offset " + std::to_string(offset) +
-              ", got damaged bytes" + (sequence > 0 ? " that are not the end of the file" : ""));
+              ", got damaged bytes that are not the end of the file");
       break;
     }
     auto payload = decode(raw->payload);
@@ -124,7 +135,7 @@ JournalContents parse(ByteView file, const fs::path& path, OnDamage on_damage = 
     }
     offset += kEnvelope + raw->payload.size();
   }
-  if (offset == 0) fail(path, "expected a journal, got an empty file");
+  if (offset == 0) fail_lost(path, "expected a journal, got an empty file");
   contents.bytes = offset;
   contents.torn_bytes = file.size() - offset;
   return contents;
@@ -135,6 +146,7 @@ JournalContents parse(ByteView file, const fs::path& path, OnDamage on_damage = 
 class File {
  public:
   File(fs::path path, int flags) : path_(std::move(path)), fd_(::open(path_.c_str(), flags | O_CLOEXEC, 0644)) {
+    if (fd_ < 0 && errno == ENOENT && (flags & O_CREAT) == 0) fail_lost(path_, "expected a journal, got no file");
     if (fd_ < 0) fail_errno(path_, "cannot open the file");
   }
   ~File() { ::close(fd_); }

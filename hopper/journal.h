@@ -48,7 +48,8 @@ struct JournalContents {
 };
 
 /// Reads a journal without locking or changing it. Throws JournalError that names the offset if a record is damaged and
-/// whole records follow it, if the first record is not whole, or if the format has another version.
+/// whole records follow it, or if the format has another version; JournalError that says what can be saved if the file
+/// is gone or its first record is not whole.
 JournalContents read_journal(const std::filesystem::path& path);
 /// The same for a journal that is damaged in the middle: returns the records before the damage, and describes the
 /// damage.

@@ -460,7 +460,7 @@ std::string source_change(const fs::path& run_directory) {
   const Experiment experiment = read_options(directory);
   if (experiment.data.source == kOwnCode) return "";  // rows of an application's memory: nothing to compare with
   if (!data::Dataset::is_dataset(directory / "data")) return "";
-  return data::source_change(experiment.data, data::Dataset::open(directory / "data", data::Files::present));
+  return data::source_change(experiment.data, data::Dataset::open(directory / "data", data::Files::none));
 }
 
 std::shared_ptr<nn::Module> load_model(const fs::path& run_directory, ModelId id, ModelBuilder builder) {
@@ -473,7 +473,7 @@ std::shared_ptr<nn::Module> load_model(const fs::path& run_directory, ModelId id
   const ModelResult& model = results.model(id);
   if (model.state_sha256.empty()) refuse_uncollected(results, model);  // before the data are touched
   const Experiment experiment = read_experiment(results.run_directory, own);
-  return load_module(results, id, experiment, open_dataset(experiment, results.run_directory, data::Files::present),
+  return load_module(results, id, experiment, open_dataset(experiment, results.run_directory, data::Files::none),
                      which);
 }
 
@@ -482,7 +482,8 @@ data::Dataset run_dataset(const fs::path& run_directory) {
 }
 
 data::RowSchema run_schema(const fs::path& run_directory) {
-  return schema_of(read_options(run_directory), run_dataset(run_directory));
+  const Experiment experiment = read_options(run_directory);
+  return schema_of(experiment, open_dataset(experiment, run_directory, data::Files::none));
 }
 
 }  // namespace hop::hopper

@@ -27,14 +27,14 @@ void CsvFaults::no_number(const Cells& cells, std::size_t place, std::int64_t li
              " the label? label = " + (by_name ? in_quotes(first_[place]) : std::to_string(place));
   }
   if (is_word) remedy += "; or say that words are categories: columns = " + categories_of(cells);
-  if (line == first_line_) remedy += "; if line 1 is a header, say header = true";
+  remedy += on_header(line);
   fail("expected a number, got " + in_quotes(cells[place]), line, place, remedy);
 }
 
 void CsvFaults::no_target(std::string_view cell, std::size_t place, std::int64_t line) const {
   std::string remedy = is_missing(cell) ? "a row without a label teaches nothing: leave it out" : remedy_for(cell);
   if (remedy.empty()) remedy = "words are classes: target = \"class\" with loss = \"cross_entropy\"";
-  if (line == first_line_) remedy += "; if line 1 is a header, say header = true";
+  remedy += on_header(line);
   fail("expected a number to predict, got " + in_quotes(cell), line, place, remedy);
 }
 
@@ -44,7 +44,7 @@ float CsvFaults::weight_of(std::string_view cell, std::int64_t line) const {
   const std::string known = is_missing(cell) ? "" : remedy_for(cell);
   std::string remedy = (known.empty() ? "" : known + "; ") +
                        "a row of weight 1 counts once, one of weight 0 not at all; \"drop\" leaves the column out";
-  if (line == first_line_) remedy += "; if line 1 is a header, say header = true";
+  remedy += on_header(line);
   fail("expected a weight, a finite number of 0 or more, got " + (cell.empty() ? "nothing" : in_quotes(cell)), line,
        *places_.weight, remedy);
 }
@@ -52,6 +52,12 @@ float CsvFaults::weight_of(std::string_view cell, std::int64_t line) const {
 void CsvFaults::check_text(std::string_view text, std::size_t place, std::int64_t line) const {
   if (!is_utf8(text)) fail("expected UTF-8, got " + in_quotes(text), line, place, "save the file as UTF-8");
   if (text.find('\0') != std::string_view::npos) fail("expected text without zero bytes", line, place);
+}
+
+// What else a first record may be.
+std::string CsvFaults::on_header(std::int64_t line) const {
+  if (line != first_line_) return "";
+  return "; if line " + std::to_string(line) + " is a header, say header = true";
 }
 
 // `{ "city" = "category", "color" = "category" }`: all columns of numbers that hold a word here.

@@ -34,6 +34,7 @@ class CsvFaults {
 
  private:
   bool knows_header() const { return places_.has_header.value_or(false); }
+  std::string on_header(std::int64_t line) const;
   std::string categories_of(const Cells& cells) const;
 
   const std::filesystem::path& file_;

@@ -7,7 +7,7 @@
 namespace hop::data {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF", kNamesSeparator = "sep=";
 
 std::string_view trim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");
@@ -20,6 +20,16 @@ std::string_view trim(std::string_view text) {
 CsvRecords::CsvRecords(std::string_view text, std::filesystem::path file, char separator)
     : text_(text), file_(std::move(file)), separator_(separator) {
   if (text_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
+  pass_separator();
+}
+
+void CsvRecords::pass_separator() {
+  std::string_view line = text_.substr(at_, text_.find('\n', at_) - at_);
+  if (!line.starts_with(kNamesSeparator)) return;
+  const std::size_t bytes = line.size() + (at_ + line.size() < text_.size() ? 1 : 0);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  named_ = separator_from(line.substr(kNamesSeparator.size()));
+  if (named_) pass_line(bytes);
 }
 
 void CsvRecords::pass_line(std::size_t bytes) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,10 +12,13 @@
 namespace hop::data {
 
 /// The records of a CSV text, one after the other. Fields in quotes may hold separators, line breaks and doubled
-/// quotes; blanks around other fields are dropped, and so are empty lines.
+/// quotes; blanks around other fields are dropped, and so are empty lines. A first line `sep=;`, as Excel writes and
+/// reads it, names the separator and is no record.
 class CsvRecords {
  public:
   CsvRecords(std::string_view text, std::filesystem::path file, char separator = ',');
+  /// The separator that the first line names; none if it names none of separators().
+  std::optional<char> named_separator() const { return named_; }
   /// Reads the next record into `fields`, which are valid until the next call; false at the end. Throws DataError that
   /// names file and line.
   bool next(std::vector<std::string_view>& fields);
@@ -28,6 +32,7 @@ class CsvRecords {
   void pass_line(std::size_t bytes);
 
  private:
+  void pass_separator();
   std::string_view quoted();
   std::string_view plain();
   bool at_line_end() const;
@@ -37,6 +42,7 @@ class CsvRecords {
   std::string_view text_;
   std::filesystem::path file_;
   char separator_;
+  std::optional<char> named_;
   std::size_t at_ = 0;
   std::int64_t line_ = 1;
   std::int64_t record_line_ = 0;

@@ -33,7 +33,7 @@ CsvRows::CsvRows(const std::filesystem::path& file, RowEncoder& encoder, std::op
       records_(as_text(mapped_.bytes()), file, separator_) {
   std::vector<std::string_view> cells;
   if (!records_.next(cells)) throw DataError("[csv] expected rows, got an empty file (" + name_ + ")");
-  const std::string where = name_ + ", line " + std::to_string(records_.line());
+  const std::string line = "line " + std::to_string(records_.line()), where = name_ + ", " + line;
   const bool is_header = header.value_or(encoder.is_header(cells));
   if (is_header) {
     encoder.match_names(cells, where);
@@ -42,7 +42,7 @@ CsvRows::CsvRows(const std::filesystem::path& file, RowEncoder& encoder, std::op
     records_ = CsvRecords(as_text(mapped_.bytes()), file, separator_);  // the record is a row
   }
   if (!header) {
-    notes_.push_back(is_header ? "line 1 is taken for the header" : "no header: columns are taken by their places");
+    notes_.push_back(is_header ? line + " is taken for the header" : "no header: columns are taken by their places");
   }
   const bool is_other = encoder.schema().table && encoder.schema().table->separator != separator_;
   if (is_other) notes_.push_back(std::string(name_of_separator(separator_)) + "s separate its cells");

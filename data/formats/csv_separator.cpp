@@ -76,6 +76,7 @@ char parse_separator(std::string_view text, std::string_view where) {
 }
 
 char find_separator(std::string_view text, char usual) {
+  if (const std::optional<char> named = CsvRecords(text, {}, usual).named_separator()) return *named;
   const Cut as_usual = cut(text, usual);
   const bool is_doubtful = usual == ',' && as_usual.may_be_decimals();
   if (as_usual.fits() && !is_doubtful) return usual;

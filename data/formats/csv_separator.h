@@ -22,10 +22,10 @@ std::optional<char> separator_from(std::string_view text);
 /// The same; throws ConfigError, which begins with `where`.
 char parse_separator(std::string_view text, std::string_view where);
 
-/// The separator of a file, found in its first records: the one that cuts each of them into as many cells, more than
-/// one. `usual` is tried first. A comma between two digits may be part of a number, so commas that all stand there
-/// count only if nothing else separates. If no separator fits all records, it is the one that fits most of them; if
-/// none fits, `usual`.
+/// The separator of a file: the one that its first line names (CsvRecords::named_separator). If it names none, the one
+/// that cuts each of its first records into as many cells, more than one. `usual` is tried first. A comma between two
+/// digits may be part of a number, so commas that all stand there count only if nothing else separates. If no separator
+/// fits all records, it is the one that fits most of them; if none fits, `usual`.
 char find_separator(std::string_view text, char usual = ',');
 
 /// Whether a text looks like a table: one of the separators cuts each of its first records into as many cells.

@@ -75,8 +75,9 @@ class TableReader {
     while (!is_over_ && (append_line() || append_record())) give_back();
     if (!is_wrong_ && !has_header) {
       has_header = looks_like_header(first_, table_);
-      note((*has_header ? "line 1 is taken for the header; " : "no header: line 1 is taken for data; ") +
-           std::string(kSayHeader));
+      const std::string line = "line " + std::to_string(first_line_);
+      note((*has_header ? line + " is taken for the header; " : "no header: " + line + " is taken for data; ") +
+           kSayHeader);
       if (!*has_header) precede(first, first_line_);
     }
     for (const auto& [place, guess] : table_.guesses) drop_id(place);

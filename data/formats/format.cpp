@@ -114,6 +114,18 @@ const Format& format_of_file(const fs::path& file) {
   return found != kFormats.end() && !begins_as_table(file) ? *found : find_format("csv");
 }
 
+// Rows that are trained on and measured, too, would make every model look good.
+static void refuse_same_files(const std::vector<fs::path>& files) {
+  std::error_code unknown;
+  for (auto file = files.begin(); file != files.end(); ++file) {
+    const auto same = std::find_if(files.begin(), file,
+                                   [&](const fs::path& before) { return fs::equivalent(before, *file, unknown); });
+    if (same == file) continue;
+    throw DataError("[data] expected each file once, got " + same->string() + " and " + file->string() +
+                    ", which are the same file");
+  }
+}
+
 std::vector<fs::path> source_files(const Format& format, std::span<const fs::path> sources) {
   std::vector<fs::path> files(sources.begin(), sources.end());
   for (const fs::path& file : files) {
@@ -127,6 +139,7 @@ std::vector<fs::path> source_files(const Format& format, std::span<const fs::pat
                       folder.string() + ", got none");
     }
   }
+  refuse_same_files(files);
   return files;
 }
 

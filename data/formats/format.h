@@ -72,7 +72,8 @@ const Format& format_of_file(const std::filesystem::path& file);
 /// `csv.target` counts for all files whose labels may be numbers.
 RawData open_source(const Format& format, std::span<const std::filesystem::path> sources, const CsvOptions& csv = {});
 
-/// The files that open_source reads: those of one folder under their usual names, or `sources` themselves.
+/// The files that open_source reads: those of one folder under their usual names, or `sources` themselves. Throws
+/// DataError, also if two of them are the same file (device and inode).
 std::vector<std::filesystem::path> source_files(const Format& format, std::span<const std::filesystem::path> sources);
 
 }  // namespace hop::data

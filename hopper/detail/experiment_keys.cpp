@@ -753,7 +753,8 @@ constexpr std::array kKeys = {
                   nullptr},
     ExperimentKey{"data", "separator", "the character, or one of", "", "found in the first lines, anew in each file",
                   "\"semicolon\"",
-                  "CSV: what stands between the cells of a line. A number has a point for its decimals, whatever the "
+                  "CSV: what stands between the cells of a line. A first line `sep=;`, as for Excel, names it and is "
+                  "no row. A number has a point for its decimals, whatever the "
                   "separator.",
                   separator_names, read_separator,
                   [](const E& e) {

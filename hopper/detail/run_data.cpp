@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 data::Dataset open_dataset(const Experiment& experiment, const fs::path& run_directory, data::Files files) {
   const fs::path own = run_directory / "data";
   try {
-    if (files == data::Files::present && data::Dataset::is_dataset(own)) return data::Dataset::open(own, files);
+    if (files != data::Files::all && data::Dataset::is_dataset(own)) return data::Dataset::open(own, files);
     if (!data::Dataset::is_dataset(own) && fs::is_directory(own) && !fs::is_empty(own)) {
       throw DataError("[run] expected the run's data in " + own.string() + ", got no manifest.json");
     }

@@ -171,6 +171,18 @@ bool has_begun(const fs::path& run_directory) {
   }
 }
 
+// The text is a function of the experiment, so another run of it writes it anew.
+static void refuse_lost_experiment(const fs::path& run_directory) {
+  std::error_code unknown;
+  const fs::path file = run_directory / "experiment.toml";
+  if (fs::exists(file, unknown) || unknown || !fs::exists(run_directory / "journal", unknown)) return;
+  throw ConfigError(
+      "[run] expected the file " + file.string() +
+      " of the run, got nothing; everything else may still be used: put the file back, or start `hop run` "
+      "with the experiment and the --set of this run and another --run-dir, and copy experiment.toml "
+      "from there");
+}
+
 std::string read_run_file(const fs::path& run_directory, const char* name) {
   if (run_directory.empty()) {
     throw ConfigError(
@@ -181,6 +193,7 @@ std::string read_run_file(const fs::path& run_directory, const char* name) {
   check_places(run_directory);
   std::ifstream file(run_directory / name, std::ios::binary);
   if (!file) {
+    refuse_lost_experiment(run_directory);
     const std::string why = fs::exists(run_directory) ? std::string("it has no readable file \"") + name + "\""
                                                       : std::string("nothing is there");
     throw ConfigError("[run] " + run_directory.string() + " is no run directory: " + why);

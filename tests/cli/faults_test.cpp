@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <regex>
+#include <thread>
 
 #include "tests/cli/toy_run.h"
 
@@ -290,6 +292,21 @@ TEST_F(Faults, CtrlCTwiceStopsNowAndCanBeResumed) {
   EXPECT_EQ(program.wait().code, 4);
   EXPECT_EQ(hop({"resume", "twice"}, folder_->path()).code, 0);
   EXPECT_EQ(hashes(*folder_ / "twice"), *expected_);
+}
+
+// One of them comes after the last words.
+TEST_F(Faults, CtrlCUntilTheEndChangesNoExitCode) {
+  for (const std::string directory : {"held-0", "held-1", "held-2"}) {
+    Program program(run_in(directory), folder_->path());
+    ASSERT_TRUE(reach(program, directory, 6));
+    while (program.running()) {
+      program.signal(SIGINT);
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+    EXPECT_EQ(program.wait().code, 4);
+    EXPECT_EQ(hop({"resume", directory}, folder_->path()).code, 0);
+  }
+  EXPECT_EQ(hashes(*folder_ / "held-0"), *expected_);
 }
 
 TEST_F(Faults, ADamagedStateOnADiskIsTrainedAgain) {

@@ -53,6 +53,19 @@ TEST_F(FirstTable, OfAnySeparatorGoesFromInitToAnswers) {
   }
 }
 
+TEST_F(FirstTable, MayBeginWithALineForExcel) {
+  write(folder_ / "plain.csv", places(';'));
+  write(folder_ / "t.csv", "sep=;\n" + places(';'));
+  ASSERT_EQ(go({"init", "plain.csv", "--to", "plain.toml"}).code, 0);
+  const Finished made = go({"init", "t.csv"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(made.out, HasSubstr("200 rows, 4 columns"));
+  ASSERT_EQ(go({"run", "plain.toml", "--run-dir", "plain", "--set", "search.epochs=3"}).code, 0);
+  ASSERT_EQ(go({"run", "t.toml", "--run-dir", "r", "--set", "search.epochs=3"}).code, 0);
+  EXPECT_EQ(hashes(folder_ / "r"), hashes(folder_ / "plain"));
+  EXPECT_EQ(go({"predict", "r", "t.csv"}).out, go({"predict", "plain", "plain.csv"}).out);
+}
+
 TEST_F(FirstTable, IsNotImportedAsIsSaidTwice) {
   const Finished twice =
       go({"data", "import", "csv", "d.csv", "--out", "o", "--column", "x=drop", "--column", "x=number"});

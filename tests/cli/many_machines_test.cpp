@@ -232,11 +232,23 @@ TEST_F(ManyMachines, ThatWaitForARunWhichCannotBeginLeaveItsFolderEmpty) {
 
 TEST_F(ManyMachines, GetNoPartitionsWhereOneFolderCannotBeFilled) {
   write(*folder_ / "taken" / "thesis.tex", "years of work");
-  for (const Words& folders : {Words{"n-0", "n-0"}, Words{"n-0", "./n-0/"}, Words{"n-0", "taken"}}) {
-    const Finished refused = hop({"data", "split", "data", "--out", folders[0], "--out", folders[1]}, folder_->path());
-    EXPECT_EQ(refused.code, 2) << folders[1];
-    EXPECT_FALSE(fs::exists(*folder_ / "n-0")) << folders[1] << ": nothing to clear away before the next try";
+  fs::create_symlink("gone", *folder_ / "nowhere");
+  const std::vector<std::pair<std::string, std::string>> refusals = {
+      {"n-0", "got n-0 twice"},
+      {"./n-0/", "got ./n-0/ twice"},
+      {(*folder_ / "n-0").string(), "n-0 twice"},
+      {"taken", "got taken, which holds something; nothing was written"},
+      {"nowhere", "got nowhere, a link to gone, which is not there"},
+      {"n-0/deep/er", "got n-0/deep/er, which lies in n-0"}};
+  for (const auto& [other, why] : refusals) {
+    const Finished refused = hop({"data", "split", "data", "--out", "n-0", "--out", other}, folder_->path());
+    EXPECT_EQ(refused.code, 2) << other;
+    EXPECT_THAT(refused.err, HasSubstr(why));
+    EXPECT_FALSE(fs::exists(*folder_ / "n-0")) << other << ": nothing to clear away before the next try";
   }
+  const Finished inside = hop({"data", "split", "data", "--out", "n-0/deep/er", "--out", "n-0"}, folder_->path());
+  EXPECT_THAT(inside.err, HasSubstr("got n-0/deep/er, which lies in n-0")) << "in whatever order";
+  EXPECT_FALSE(fs::exists(*folder_ / "n-0"));
 }
 
 // A node's folder has the states of one run. Another run would delete them.

@@ -65,6 +65,19 @@ TEST_F(OwnCopy, IsExportedWithoutItsRows) {
   EXPECT_EQ(go({"export", "r", "--model", "0", "--to", "m.safetensors"}).code, 0);
 }
 
+TEST_F(OwnCopy, IsReadWhereItsRowsAreNeededAndNowhereElse) {
+  ASSERT_EQ(run("r").code, 0);
+  for (const char* file : {"part-00001.hopd", "valid.hopd"}) fs::resize_file(folder_ / "r" / "data" / file, 100);
+  EXPECT_EQ(go({"export", "r", "--model", "0", "--to", "m.safetensors"}).code, 0);
+  EXPECT_EQ(go({"predict", "r", "d.csv"}).code, 0);
+  EXPECT_EQ(go({"report", "r"}).code, 0);
+  for (const char* command : {"replay", "resume"}) {
+    const Finished refused = go({command, "r"});
+    EXPECT_EQ(refused.code, 2) << command;
+    EXPECT_THAT(refused.err, HasSubstr("bytes, got 100 (r/data/part-00001.hopd)")) << command;
+  }
+}
+
 // A name on a disk is any bytes: here Latin-1, in the folder of the run and of the source.
 TEST_F(OwnCopy, OfASourceWhoseNameIsNoUtf8) {
   const fs::path latin = folder_ / "caf\xe9 100%";

@@ -136,16 +136,52 @@ TEST_F(RunLife, WithoutAJournalOrWithATornOneItBeginsAgain) {
   }
 }
 
-TEST_F(RunLife, WhoseJournalIsGoneDoesNotTrainOverItsModels) {
-  ASSERT_EQ(run("r").code, 0);
-  const std::string model = read(folder_ / "r" / "models" / "0.hop");
-  fs::remove(folder_ / "r" / "journal");
-  for (const char* command : {"resume", "report"}) {
+TEST_F(RunLife, WhoseJournalIsLostDoesNotTrainOverItsModelsAndSaysWhatToDo) {
+  ASSERT_EQ(run("calm").code, 0);
+  const std::string model = read(folder_ / "calm" / "models" / "0.hop");
+  std::string journal = read(folder_ / "calm" / "journal");
+  journal[20] = static_cast<char>(journal[20] ^ 4);
+  for (const std::string why : {"got no file", "got an empty file", "got damaged bytes"}) {
+    fs::remove_all(folder_ / "r");
+    fs::copy(folder_ / "calm", folder_ / "r", fs::copy_options::recursive);
+    fs::remove(folder_ / "r" / "journal");
+    if (why == "got an empty file") write(folder_ / "r" / "journal", "");
+    if (why == "got damaged bytes") write(folder_ / "r" / "journal", journal);
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"resume", "r"}, {"report", "r"}, {"fsck", "r"}, {"export", "r", "--best", "--to", "m"}}) {
+      const Finished refused = go(words);
+      EXPECT_EQ(refused.code, 2) << words[0];
+      EXPECT_THAT(refused.err, AllOf(HasSubstr(why + " (r/journal): put a copy of it back"),
+                                     HasSubstr("move models, nodes and journal out of r, then `hop resume r`")))
+          << words[0];
+    }
+    EXPECT_EQ(read(folder_ / "r" / "models" / "0.hop"), model) << why;
+    fs::create_directory(folder_ / why);
+    for (const char* name : {"models", "nodes", "journal"}) {
+      if (fs::exists(folder_ / "r" / name)) fs::rename(folder_ / "r" / name, folder_ / why / name);
+    }
+    const Finished resumed = go({"resume", "r"});
+    EXPECT_EQ(resumed.code, 0) << why << ": " << resumed.err;
+    EXPECT_EQ(hashes(folder_ / "r"), hashes(folder_ / "calm")) << why;
+  }
+}
+
+TEST_F(RunLife, WhoseExperimentIsLostSaysHowToGetItBack) {
+  ASSERT_EQ(run("r", {"--set", "seed=3"}).code, 0);
+  fs::remove(folder_ / "r" / "experiment.toml");
+  for (const char* command : {"resume", "report", "fsck", "replay"}) {
     const Finished refused = go({command, "r"});
     EXPECT_EQ(refused.code, 2) << command;
-    EXPECT_THAT(refused.err, HasSubstr("[journal] cannot open the file")) << command;
+    EXPECT_THAT(refused.err, AllOf(HasSubstr("expected the file r/experiment.toml of the run, got nothing"),
+                                   HasSubstr("copy experiment.toml from there")))
+        << command;
   }
-  EXPECT_EQ(read(folder_ / "r" / "models" / "0.hop"), model);
+  ASSERT_EQ(run("again", {"--set", "seed=3"}).code, 0);
+  fs::copy_file(folder_ / "again" / "experiment.toml", folder_ / "r" / "experiment.toml");
+  EXPECT_EQ(go({"replay", "r"}).code, 0);
+  EXPECT_EQ(go({"resume", "r"}).code, 0);
+  fs::create_directory(folder_ / "mine");
+  EXPECT_THAT(go({"report", "mine"}).err, HasSubstr("mine is no run directory"));
 }
 
 TEST_F(RunLife, KilledAfterItsLastCommitItIsFinishedByResume) {

@@ -44,6 +44,17 @@ TEST(FindSeparator, TakesTheUsualOneWhereNoneFitsAndTheBestOfThoseThatNearlyFit)
   EXPECT_EQ(find_separator("a,b\n1,2\n", ';'), ',');
 }
 
+TEST(FindSeparator, IsToldByAFirstLineForExcel) {
+  EXPECT_EQ(find_separator("sep=;\na,b\n1,2\n"), ';') << "whatever the records look like";
+  EXPECT_EQ(find_separator("\xEF\xBB\xBFsep=,\r\na;b\r\n1;2\r\n", ';'), ',');
+  EXPECT_EQ(find_separator("sep=\t\na,b\n1,2\n"), '\t');
+  EXPECT_EQ(find_separator("sep=\\t\na,b\n1,2\n"), '\t');
+  EXPECT_EQ(find_separator("sep=;"), ';');
+  EXPECT_EQ(find_separator("sep=:\na,b\n1,2\n"), ',') << "no separator of ours";
+  EXPECT_EQ(find_separator("sep=;,b\n1,2\n"), ',') << "a record";
+  EXPECT_EQ(find_separator("a,b\nsep=;\n1,2\n3,4\n"), ',') << "not the first line";
+}
+
 TEST(ParseSeparator, TakesTheCharacterAndItsName) {
   for (const Separator& separator : separators()) {
     EXPECT_EQ(parse_separator(separator.name, "key"), separator.character);
@@ -112,6 +123,23 @@ TEST_F(SeparatedTables, AreReadAsIsSaid) {
       HasSubstr("[data] separator"));
 }
 
+TEST_F(SeparatedTables, MayNameTheirSeparatorInTheFirstLine) {
+  const Dataset plain = import(text(','));
+  for (const std::string first : {"sep=;\n", "\xEF\xBB\xBFsep=;\r\n", "sep=;\n\n"}) {
+    const Dataset named = import(first + text(';'));
+    EXPECT_EQ(named.digest(), plain.digest()) << "the line is no row";
+    EXPECT_EQ(named.manifest().table->separator, ';');
+  }
+  EXPECT_THAT(import("sep=;\n" + text(';')).manifest().provenance.notes,
+              Contains(HasSubstr("line 2 is taken for the")));
+  EXPECT_EQ(import("sep=,\n" + text(',')).digest(), plain.digest());
+  EXPECT_EQ(import("sep=\t\n" + text('\t')).digest(), plain.digest());
+  EXPECT_EQ(import("sep=;\n" + text(';'), {.separator = ';'}).digest(), plain.digest()) << "said twice";
+  EXPECT_THAT(message_of<DataError>([&] { import("sep=;\ny;x\na;1\nb;2;3\n", {.header = true}); }),
+              HasSubstr("t.csv, line 4"));
+  EXPECT_THAT(message_of<DataError>([&] { import("sep=;\n"); }), HasSubstr("empty file"));
+}
+
 TEST_F(SeparatedTables, MayHaveATestFileOfAnotherSeparator) {
   write_file(folder_ / "s" / "train.csv", text(';'));
   write_file(folder_ / "s" / "test.csv", "x\ty\tz\n0.25\ta\t3\n");
@@ -141,6 +169,9 @@ TEST_F(SeparatedTables, AreFoundAnewWhereAModelReadsThem) {
   EXPECT_EQ(inputs("x,z\n1.5,2\n3.5,4\n", notes), expected);
   EXPECT_THAT(notes, Contains(HasSubstr("commas separate its cells")));
   EXPECT_EQ(inputs("1.5;2\n3.5;4\n", notes), expected) << "without a header";
+  EXPECT_EQ(inputs("sep=,\nx,z\n1.5,2\n3.5,4\n", notes), expected);
+  EXPECT_THAT(notes, Contains(HasSubstr("line 2 is taken for the header")));
+  EXPECT_EQ(inputs("sep=,\n1.5,2\n3.5,4\n", notes), expected) << "the line is no row";
 }
 
 }  // namespace

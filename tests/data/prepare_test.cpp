@@ -195,6 +195,21 @@ TEST_F(Prepare, RefusesToImportIntoAFolderThatHoldsSomething) {
   EXPECT_EQ(read_file(out_ / "notes.txt"), "mine");
 }
 
+TEST_F(Prepare, RefusesALinkThatLeadsNowhere) {
+  for (const char* end : {"gone", "link"}) {
+    fs::remove(folder_ / "link");
+    fs::create_symlink(end, folder_ / "link");
+    for (const fs::path& link : {folder_ / "link", folder_ / "link" / ""}) {
+      EXPECT_THAT(message_of<DataError>([&] { import_dataset(find_format("csv"), std::vector{raw_}, link, {}); }),
+                  HasSubstr("got " + (folder_ / "link").string() + ", a link to " + end + ", which is not there"));
+    }
+  }
+  fs::remove(folder_ / "link");
+  fs::create_symlink("gone", folder_ / "link");
+  fs::create_directory(folder_ / "gone");
+  EXPECT_EQ(prepare_dataset(csv(), folder_ / "link").rows(), 30) << "as the message says";
+}
+
 TEST_F(Prepare, RefusesAFolderThatSomebodyElseFillsMeanwhile) {
   PendingFolder pending(out_);
   fs::create_directory(out_);
@@ -216,6 +231,28 @@ TEST_F(Prepare, ImportsFilesByFormat) {
       message_of<DataError>([&] { import_dataset(find_format("csv"), std::vector{folder_ / "x"}, folder_ / "o", {}); }),
       HasSubstr("got nothing at"));
   EXPECT_THROW(import_dataset(find_format("csv"), {}, folder_ / "o", {}), DataError);
+}
+
+// The second file of a table is measured: the same rows would make every model look good.
+TEST_F(Prepare, RefusesTheSameFileTwice) {
+  const fs::path file = raw_ / "numbers.csv";
+  fs::create_symlink(file, folder_ / "symbolic.csv");
+  fs::create_hard_link(file, folder_ / "hard.csv");
+  for (const fs::path& again : {file, raw_ / "." / "numbers.csv", folder_ / "symbolic.csv", folder_ / "hard.csv"}) {
+    for (const Format& format : formats()) {
+      EXPECT_THAT(message_of<DataError>([&] {
+                    import_dataset(format, std::vector{file, again}, folder_ / "o", {});
+                  }),
+                  HasSubstr("expected each file once, got " + file.string() + " and " + again.string()))
+          << format.name;
+    }
+  }
+  fs::rename(file, raw_ / "train.csv");
+  fs::create_symlink("train.csv", raw_ / "test.csv");
+  EXPECT_THAT(message_of<DataError>([&] { prepare_dataset(csv(), out_); }), HasSubstr("which are the same file"));
+  fs::remove(raw_ / "test.csv");
+  write_file(raw_ / "test.csv", table(40));
+  EXPECT_EQ(prepare_dataset({.source = raw_.string()}, out_).validation_rows(), 40) << "equal rows of another file";
 }
 
 TEST(Formats, AreFoundByTheirNames) {
