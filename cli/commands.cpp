@@ -47,6 +47,14 @@ void tell_source_change(const std::string& run_directory) {
   }
 }
 
+void tell_earlier_state(const hopper::Results& results, ModelId id, std::optional<hopper::StateFile> which) {
+  const hopper::ModelResult& model = results.model(id);
+  if (!model.earlier_epoch) return;
+  const bool is_kept = !model.kept_sha256.empty() && which != hopper::StateFile::Last;
+  std::fprintf(stderr, "model %u stands at epoch %u of %u: this is its state after epoch %u\n", id.value, model.epochs,
+               results.epochs, is_kept ? *model.kept_epoch : *model.earlier_epoch);
+}
+
 void add_last(CLI::App& command, bool& last) {
   command.add_flag("--last", last, "Of a run with keep = \"best\": the state after the last epoch, not the best one");
 }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "hopper/records.h"
+#include "hopper/results.h"
 
 namespace hop::cli {
 
@@ -37,6 +38,9 @@ void tell_source_change(const std::string& run_directory);
 CLI::Validator whole_number(std::uint64_t least = 0);
 /// A number; CLI::Range would take NaN.
 CLI::Validator number_between(double least, double most);
+
+/// Prints a line on stderr if the run was extended and the model has yet to get there: which epoch its state has.
+void tell_earlier_state(const hopper::Results& results, ModelId id, std::optional<hopper::StateFile> which);
 
 /// `--last`: of a run that keeps the states of best epochs, the last state.
 void add_last(CLI::App& command, bool& last);

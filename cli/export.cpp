@@ -99,6 +99,7 @@ int export_model(const ExportArguments& arguments) {
   const hopper::Results results = hopper::inspect(arguments.directory);
   const ModelId id = arguments.model ? ModelId(*arguments.model) : hopper::best_model(results);
   const nn::Predictor predictor = hopper::load_predictor(arguments.directory, id, {}, which_of(arguments.last));
+  tell_earlier_state(results, id, which_of(arguments.last));
   const nn::SafetensorsMetadata facts = facts_of(results, results.model(id));
   onnx ? write_onnx(predictor, arguments.file, facts) : write_safetensors(predictor, arguments.file, facts);
   return kOk;

@@ -47,7 +47,9 @@ nn::Predictor open_predictor(const PredictArguments& arguments) {
   const ModelId id = arguments.model ? ModelId(*arguments.model) : hopper::best_model(results);
   std::fprintf(stderr, "model %u of %s: %s\n", id.value, arguments.from.c_str(),
                results.model(id).config.to_text().c_str());
-  return hopper::load_predictor(arguments.from, id, {}, which_of(arguments.last));
+  nn::Predictor predictor = hopper::load_predictor(arguments.from, id, {}, which_of(arguments.last));
+  tell_earlier_state(results, id, which_of(arguments.last));
+  return predictor;
 }
 
 // The answers would replace the only copy of what they were made from.

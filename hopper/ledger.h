@@ -59,8 +59,10 @@ struct Model {
   double seconds = 0;                       ///< sum of its own units
   std::uint64_t state_bytes = 0;            ///< of the newest version
   std::optional<record::Collected> file{};  ///< the final state in the run directory
-  std::optional<Epoch> best_epoch{};        ///< with keep_best: the first of its own epochs with the best score
-  std::optional<record::Collected> best_file{};  ///< the state of that epoch in the run directory
+  std::optional<record::Collected> earlier_file{};  ///< the last one before the run was extended
+  std::uint32_t earlier_epochs = 0;                 ///< that the model had then
+  std::optional<Epoch> best_epoch{};                ///< with keep_best: the first of its own epochs with the best score
+  std::optional<record::Collected> best_file{};     ///< the state of that epoch in the run directory
   Status before_quarantine = Status::Running;
 
   /// Whether states are lost, so that committed units must be trained again and give the digests of their visits.

@@ -1,5 +1,6 @@
 // Ticks, and the decisions of the search at their ends: models are born, cloned, paused and stopped.
 #include <set>
+#include <utility>
 
 #include "hopper/ledger.h"
 #include "hopper/ledger_internal.h"
@@ -166,7 +167,10 @@ void Ledger::add(const record::Extended& extended) {
     Status& status = model.status == Status::Quarantined ? model.before_quarantine : model.status;
     if (status != Status::Finished) continue;
     status = Status::Running;
-    model.file.reset();
+    if (model.file) {
+      model.earlier_file = std::exchange(model.file, std::nullopt);
+      model.earlier_epochs = epochs_done(model);
+    }
     if (model.born + epochs_done(model) < tick_) model.born = tick_ - epochs_done(model);
     refill_candidates(model);
     await(model);

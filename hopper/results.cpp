@@ -62,7 +62,12 @@ ModelResult summarize(const Model& model, const Objective& objective) {
   result.seconds = model.seconds;
   result.state_bytes = model.state_bytes;
   result.hops = model.hops;
-  if (model.file) result.state_sha256 = model.file->sha256;
+  if (model.file) {
+    result.state_sha256 = model.file->sha256;
+  } else if (model.earlier_file) {
+    result.earlier_epoch = model.earlier_epochs;
+    result.earlier_sha256 = model.earlier_file->sha256;
+  }
   result.visits = model.visits;
   result.inherited = model.inherited;
   return result;

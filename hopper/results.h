@@ -30,6 +30,10 @@ struct ModelResult {
   std::uint64_t state_bytes = 0;
   std::uint32_t hops = 0;
   std::string state_sha256{};  ///< of the final state block; empty if it was not collected
+  /// Of a model that had finished before the run was extended, until its new final state is collected: the state that
+  /// the run directory still has, and its epoch, from 1.
+  std::optional<std::uint32_t> earlier_epoch{};
+  std::string earlier_sha256{};
   /// With keep = "best", from 1: the epoch whose state is kept and whose metrics rank the model.
   std::optional<std::uint32_t> kept_epoch{};
   std::string kept_sha256{};    ///< of that state; empty if it was not collected

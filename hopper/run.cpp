@@ -111,17 +111,24 @@ void check_not_all_set_aside(const Results& results) {
   throw StateError(stands + "`hop resume " + results.run_directory.string() + "` first");
 }
 
+// The SHA-256 of the last state in the run directory, which may be older than an extension of the run.
+const std::string& last_state_of(const Results& results, const ModelResult& model) {
+  if (!model.state_sha256.empty()) return model.state_sha256;
+  if (model.earlier_sha256.empty() || model.status == "quarantined") refuse_uncollected(results, model);
+  return model.earlier_sha256;
+}
+
 // `which`: none for the state that is the model's answer.
 std::shared_ptr<nn::Module> load_module(const Results& results, ModelId id, const Experiment& experiment,
                                         const data::Dataset& dataset, std::optional<StateFile> which = {}) {
   const ModelResult& model = results.model(id);
-  if (model.state_sha256.empty()) refuse_uncollected(results, model);
+  const std::string& last = last_state_of(results, model);
   std::shared_ptr<nn::Module> module = build_module(experiment, model.config, dataset);
   const Updates updates = make_updates(experiment, model.config, *module);
   nn::StateBlock state(*module, updates.optimizer.get());
   const nn::StateBytes bytes = state.make_bytes();
   const bool is_kept = !model.kept_sha256.empty() && which.value_or(StateFile::Best) == StateFile::Best;
-  const std::string& expected = is_kept ? model.kept_sha256 : model.state_sha256;
+  const std::string& expected = is_kept ? model.kept_sha256 : last;
   const fs::path file = model_file_path(results.run_directory, id, is_kept ? StateFile::Best : StateFile::Last);
   try {
     nn::load_state(file, state.layout(), bytes->span());
@@ -470,8 +477,7 @@ std::shared_ptr<nn::Module> load_model(const fs::path& run_directory, ModelId id
 std::shared_ptr<nn::Module> load_model(const fs::path& run_directory, ModelId id, const Experiment& own,
                                        std::optional<StateFile> which) {
   const Results results = inspect(run_directory, own);
-  const ModelResult& model = results.model(id);
-  if (model.state_sha256.empty()) refuse_uncollected(results, model);  // before the data are touched
+  last_state_of(results, results.model(id));  // throws before the data are touched
   const Experiment experiment = read_experiment(results.run_directory, own);
   return load_module(results, id, experiment, open_dataset(experiment, results.run_directory, data::Files::none),
                      which);

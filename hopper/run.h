@@ -146,7 +146,8 @@ data::Dataset run_dataset(const std::filesystem::path& run_directory);
 /// What turns rows into the input of a model of the run, and its outputs into answers.
 data::RowSchema run_schema(const std::filesystem::path& run_directory);
 
-/// A model of a run with its trained weights, in evaluation mode. Throws ConfigError for an unknown id, StateError if
+/// A model of a run with its trained weights, in evaluation mode. Of a model that goes on since the run was extended,
+/// the weights that it had before (ModelResult::earlier_epoch). Throws ConfigError for an unknown id, StateError if
 /// its state was not collected (with advice) or does not have the SHA-256 of the journal.
 std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_directory, ModelId id,
                                        ModelBuilder builder = {});

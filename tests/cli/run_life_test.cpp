@@ -279,6 +279,24 @@ TEST_F(RunLife, IsRunningWhileItIsLockedAndInterruptedWhenItWasKilled) {
               AllOf(HasSubstr("model 0 stands at epoch"), HasSubstr("of 3000"), HasSubstr("hop resume r")));
 }
 
+TEST_F(RunLife, ExtendedAndInterruptedItExportsTheModelsOfBeforeAndSaysSo) {
+  ASSERT_EQ(run("r").code, 0);
+  ASSERT_EQ(go({"export", "r", "--best", "--to", "before.safetensors"}).code, 0);
+  const std::string answers = go({"predict", "before.safetensors", "d.csv"}).out;
+  Program program({"resume", "r", "--epochs", "3000"}, folder_->path());
+  ASSERT_TRUE(eventually([&] { return commits(folder_ / "r").size() > 8; }));
+  program.signal(SIGINT);
+  ASSERT_EQ(program.wait().code, 4);
+  const Finished exported = go({"export", "r", "--best", "--to", "after.safetensors"});
+  EXPECT_EQ(exported.code, 0) << exported.err;
+  EXPECT_THAT(exported.err,
+              AllOf(HasSubstr("model 0 stands at epoch "), HasSubstr(" of 3000: this is its state after epoch 2")));
+  EXPECT_EQ(go({"predict", "after.safetensors", "d.csv"}).out, answers);
+  const Finished predicted = go({"predict", "r", "d.csv"});
+  EXPECT_EQ(predicted.out, answers);
+  EXPECT_THAT(predicted.err, HasSubstr("this is its state after epoch 2"));
+}
+
 TEST_F(RunLife, WithoutDurableStatesItOffersNoResume) {
   write(folder_ / "e.toml", experiment("source = \"d.csv\"\npartitions = 2", 5000));
   Program program({"run", "e.toml", "--run-dir", "r", "--set", "run.durable=false"}, folder_->path());

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "hopper/journal.h"
@@ -133,6 +134,34 @@ TEST_F(Extension, MayBeRepeatedAndInterrupted) {
   };
   ASSERT_EQ(resume(at("short"), options).results.outcome, Outcome::Interrupted);
   EXPECT_EQ(hashes(resume(at("short")).results), expected) << "the journal remembers the epochs";
+}
+
+TEST_F(Extension, ThatIsInterruptedLeavesTheModelsOfBefore) {
+  run(experiment(2), {.run_directory = at("short")});
+  const auto before = hashes(inspect(at("short")));
+  const auto weights = [&] {
+    std::vector<std::vector<float>> all;
+    for (const std::uint32_t id : {0U, 1U, 2U}) {
+      for (const Tensor& parameter : load_model(at("short"), ModelId(id))->parameters()) {
+        all.emplace_back(parameter.data<float>(), parameter.data<float>() + parameter.numel());
+      }
+    }
+    return all;
+  };
+  const auto expected = weights();
+  RunControl control;
+  RunOptions options{.control = &control, .epochs = 200};
+  options.progress_interval = Time::zero();
+  options.on_progress = [&](const RunProgress& progress) {
+    if (progress.units_done >= 40) control.stop();
+  };
+  ASSERT_EQ(resume(at("short"), options).results.outcome, Outcome::Interrupted);
+  for (const ModelResult& model : inspect(at("short")).models) {
+    EXPECT_EQ(model.state_sha256, "");
+    EXPECT_EQ(model.earlier_epoch, 2U);
+    EXPECT_EQ(model.earlier_sha256, before.at(model.id.value));
+  }
+  EXPECT_EQ(weights(), expected);
 }
 
 TEST_F(Extension, WithoutTheStatesOfTheNodesTrainsAgainAndGivesTheSameBits) {
