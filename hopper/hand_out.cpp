@@ -20,7 +20,10 @@ void check_folders(std::span<const std::filesystem::path> folders) {
   for (const fs::path& folder : folders) {
     if (folder.empty()) throw ConfigError("[data] expected a folder for each node, got \"\"");
     std::error_code unknown;
-    if (!known.insert(without_trailing_slash(fs::weakly_canonical(folder, unknown))).second) {
+    fs::path whole = fs::absolute(folder, unknown);  // the canonical path of a folder that is not there may be relative
+    if (!unknown) whole = without_trailing_slash(fs::weakly_canonical(whole, unknown));
+    if (unknown) throw DataError("[data] cannot look for the folder " + folder.string() + ": " + unknown.message());
+    if (!known.insert(whole).second) {
       throw ConfigError("[data] expected a folder of its own for each node, got " + folder.string() + " twice");
     }
     const bool is_free =
