@@ -32,7 +32,7 @@ void print_for_people(const hopper::Results& results, std::size_t top) {
   if (results.is_running) {
     std::puts("\nrunning");
   } else if (results.outcome == hopper::Outcome::Interrupted) {
-    const bool is_remote = std::filesystem::exists(results.run_directory / hopper::kRemoteMark);
+    const bool is_remote = hopper::has_remote_states(results.run_directory);
     if (results.is_durable)
       std::printf("\ninterrupted; to go on: hop resume %s%s\n", results.run_directory.c_str(),
                   is_remote ? " --listen HOST:PORT --key-file FILE" : "");

@@ -48,7 +48,12 @@ bool may_be_run(const fs::directory_entry& entry) {
 }
 
 Line describe(const fs::path& run) {
-  Line line{.when = last_written(run), .directory = printable(run.string()), .status = "", .models = "-", .best = "-"};
+  constexpr std::size_t kLongestPath = 4096;  // a path that is cut off cannot be given to another command
+  Line line{.when = last_written(run),
+            .directory = printable(run.string(), kLongestPath),
+            .status = "",
+            .models = "-",
+            .best = "-"};
   try {
     hopper::read_run_file(run, "experiment.toml");  // throws if nobody can read it
     if (!hopper::has_begun(run)) {

@@ -103,8 +103,8 @@ void RowEncoder::match_names(Cells names, const std::string& where) {
     if (times == 0) {
       absent.push_back(source.column.name);
     } else if (times > 1 || !used.insert(source.place).second) {
-      throw DataError("[rows] expected names that occur once, got " + in_quotes(source.column.name) + " twice (" +
-                      where + ")");
+      throw DataError("[rows] expected names that occur once, got " + in_quotes(source.column.name) +
+                      " more than once (" + where + ")");
     }
   }
   if (!absent.empty()) {
@@ -175,7 +175,10 @@ void RowEncoder::encode(Cells cells, const RowPlace& place, std::span<float> inp
     const Source& source = sources_[i];
     const std::string_view cell = cells[source.place];
     if (source.column.kind == ColumnKind::category) {
-      take(source, category_word(cell), i);
+      // The training rows may have been imported when fewer words stood for a missing value: their word is known as it
+      // stands.
+      const std::string word = category_word(cell);
+      take(source, source.column.index_of(cell) > 0 ? cell : word, i);
     } else if (const auto value = number_in(cell)) {
       raw_[i] = *value;
     } else if (is_missing(cell)) {

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cmath>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -22,6 +23,7 @@ namespace {
 constexpr std::size_t kMostWords = 10'000;      // of a column that are counted
 constexpr std::size_t kMostNumberClasses = 20;  // more different whole numbers are measurements
 constexpr std::size_t kMostWordsOfALabel = 30;  // in the first column; an alphabet is fewer
+constexpr std::size_t kMostSlips = 3;           // different words among numbers
 constexpr std::size_t kWindowBytes = 32 << 20;  // of the text that stay in memory
 
 constexpr std::array<std::string_view, 12> kLabelNames = {"label",   "target",   "class",    "y",
@@ -48,9 +50,12 @@ struct Profile {
   std::int64_t comma_line = 0;
   std::string first_text = {};  // the first word that is no number
   std::int64_t text_line = 0;
-  std::string not_utf8 = {};  // the first word that is no UTF-8
+  std::set<std::string, std::less<>> few_texts = {};  // different words that are no numbers: one more than slips may be
+  std::string not_utf8 = {};                          // the first word that is no UTF-8
   std::int64_t not_utf8_line = 0;
   double least = INFINITY, greatest = -INFINITY;
+  bool rises = true, falls = true;  // row by row, or stays
+  double widest_step = 0;           // from a row to the next
 
   void include(std::string_view cell, std::int64_t line) {
     const auto number = number_in(cell);
@@ -65,6 +70,7 @@ struct Profile {
       first_text = cell;
       text_line = line;
     }
+    if (!number && few_texts.size() <= kMostSlips) few_texts.emplace(cell);
     if (code.empty() && is_code(cell)) code = cell;
     if (!number && has_number_commas(cell) && commas++ == 0) {
       first_comma = cell;
@@ -76,7 +82,12 @@ struct Profile {
       greatest = std::max(greatest, *number);
     }
     counts_up = counts_up && number && (numbers == 1 || *number == last + 1);
-    last = number.value_or(0);
+    if (number && numbers > 1) {
+      rises = rises && *number >= last;
+      falls = falls && *number <= last;
+      widest_step = std::max(widest_step, std::abs(*number - last));
+    }
+    if (number) last = *number;
     const std::string word = category_word(cell);
     if (const auto found = words.find(word); found != words.end()) {
       ++found->second;
@@ -105,11 +116,18 @@ struct Profile {
   std::int64_t rows() const { return numbers + texts; }
   bool is_number() const { return texts == 0 && numbers > 0 && code.empty(); }
   bool are_numbers_with_commas() const { return commas > 0 && commas == texts; }
+  bool is_outside(double number) const { return is_number() && (number < least || number > greatest); }
+  // The number may stand in the row before the first: a column in order goes on by a step that it takes elsewhere, too.
+  bool continues(double number) const {
+    if (!is_outside(number)) return false;
+    return number < least ? rises && least - number <= widest_step : falls && number - greatest <= widest_step;
+  }
   // A column of measurements in which somebody mistyped, or wrote a word for a missing value: hardly a number comes
-  // twice, and few cells are none.
+  // twice, and few cells, or few different ones, are none. Many different words are names, such as house numbers.
   bool has_slips() const {
-    constexpr std::int64_t kNumbersForASlip = 4;
-    return texts > 0 && numbers >= kNumbersForASlip * texts && code.empty() &&
+    constexpr std::int64_t kNumbersForASlip = 4, kFewestRows = 30, kRowsForOtherSlips = 20;
+    const bool are_few = few_texts.size() <= kMostSlips || kRowsForOtherSlips * texts <= rows();
+    return texts > 0 && are_few && rows() >= kFewestRows && numbers >= kNumbersForASlip * texts && code.empty() &&
            std::cmp_greater(2 * words.size(), rows());
   }
   bool is_constant() const { return !too_many && words.size() == 1 && missing == 0; }
@@ -148,10 +166,12 @@ GuessedColumn guess_column(const std::string& name, const Profile& column) {
   }
   if (column.is_number()) return {name, "number", column.different() + " different numbers" + missing_note(column)};
   if (column.has_slips()) {
-    return {name, "drop",
-            std::to_string(column.numbers) + " of " + std::to_string(column.rows()) + " values are numbers, but line " +
-                std::to_string(column.text_line) + " has \"" + printable(column.first_text) +
-                "\": correct it or leave it empty, and write number"};
+    return {.name = name,
+            .word = "drop",
+            .reason = std::to_string(column.numbers) + " of " + std::to_string(column.rows()) +
+                      " values are numbers, but line " + std::to_string(column.text_line) + " has \"" +
+                      printable(column.first_text) + "\": correct it or leave it empty, and write number",
+            .has_slips = true};
   }
   if (column.too_many || (has_many_words(column) && std::cmp_greater(2 * column.words.size(), column.rows()))) {
     return {name, "drop", words + ": too many for " + std::to_string(column.rows()) + " rows"};
@@ -240,12 +260,14 @@ class Guesser {
     bool has_gaps = false, has_name_over_numbers = false, has_name_over_words = false;
     std::vector<double> numbers;
     std::size_t outside = 0;
+    bool continues = false;
     for (std::size_t i = 0; i < first_.size(); ++i) {
       const Profile& column = profiles_[i];
       const std::string& cell = first_[i];
       if (const auto number = number_in(cell)) {
         numbers.push_back(*number);
-        outside += column.is_number() && (*number < column.least || *number > column.greatest) ? 1U : 0U;
+        outside += column.is_outside(*number) ? 1U : 0U;
+        continues = continues || column.continues(*number);
       } else if (cell.empty()) {
         has_gaps = true;
       } else if (!is_name(cell) || column.words.contains(cell)) {
@@ -257,8 +279,15 @@ class Guesser {
     }
     if (numbers.empty()) return has_name_over_numbers || !has_gaps;
     constexpr std::int64_t kFewestRows = 8;  // fewer say little about a column's range
+    const bool may_be_names = !has_gaps && !continues && are_different_whole(numbers);
     const bool are_names = are_even(numbers) || (guess_.rows >= kFewestRows && 2 * outside > numbers.size());
-    return !has_gaps && are_names && (has_name_over_numbers || has_name_over_words);
+    return may_be_names && are_names && (has_name_over_numbers || has_name_over_words);
+  }
+
+  static bool are_different_whole(const std::vector<double>& numbers) {
+    const std::set<double> different(numbers.begin(), numbers.end());
+    return different.size() == numbers.size() &&
+           std::ranges::all_of(numbers, [](double number) { return std::floor(number) == number; });
   }
 
   // Years, or the numbers of columns.
@@ -338,14 +367,20 @@ class Guesser {
       }
     }
     std::size_t last = first_.size() - 1;
-    while (last > 0 && guess_.columns[last].word == "drop") --last;  // an id or nothing is no answer
+    while (last > 0 && guess_.columns[last].word == "drop" && !guess_.columns[last].has_slips) --last;  // no answer
     const std::string name = last + 1 == first_.size() ? "the last column" : "the last column that can be one";
+    if (guess_.columns[last].has_slips) return take_label(last, name);
     if (profiles_[last].are_classes()) return take_label(last, name + ", and its values repeat");
     if (profiles_[0].are_few_classes()) return take_label(0, "the first column, and its values repeat");
     take_label(last, name);
   }
 
+  // Another column than the one meant would be learned without a word, or a class for every measurement.
   void take_label(std::size_t place, std::string reason) {
+    if (guess_.columns[place].has_slips) {
+      throw DataError("[init] expected numbers or words in " + title(place) + ", the label (" + reason +
+                      "), got both: " + guess_.columns[place].reason + " (" + file_ + "); or --label NAME decides");
+    }
     guess_.label = place;
     guess_.label_reason = std::move(reason);
   }

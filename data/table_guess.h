@@ -19,6 +19,7 @@ struct GuessedColumn {
   std::string word = "number";  ///< of column_rules(), or "label"
   std::string reason = {};      ///< "3 words", "missing in 12 rows"
   bool has_codes = false;       ///< numbers with leading zeros
+  bool has_slips = false;       ///< dropped: numbers but for a few words
 };
 
 struct TableGuess {
@@ -39,7 +40,8 @@ struct TableGuess {
 
 /// Looks at every row once. `label` names or places the label's column; none: guessed by its name, then by its values.
 /// Memory follows the number of different words, up to a bound. Throws DataError for a file that is no table or has no
-/// such column, for numbers that are written with commas, and for a label that is the same in all rows.
+/// such column, for numbers that are written with commas, for a guessed label of numbers and a few words, and for a
+/// label that is the same in all rows.
 TableGuess guess_table(const std::filesystem::path& file, const std::optional<std::string>& label = {});
 
 }  // namespace hop::data

@@ -22,7 +22,10 @@ void check_folders(std::span<const std::filesystem::path> folders) {
   for (const fs::path& folder : folders) {
     if (folder.empty()) throw ConfigError("[data] expected a folder for each node, got \"\"");
     std::error_code unknown;
-    if (!known.emplace(without_trailing_slash(fs::weakly_canonical(fs::absolute(folder), unknown)), folder).second) {
+    const fs::path whole = fs::absolute(folder);  // the canonical path of a folder that is not there may be relative
+    fs::path real = fs::weakly_canonical(whole, unknown);
+    if (unknown) real = whole;  // a link that leads nowhere: check_vacant_folder() says where
+    if (!known.emplace(without_trailing_slash(real), folder).second) {
       throw ConfigError("[data] expected a folder of its own for each node, got " + folder.string() + " twice");
     }
     try {

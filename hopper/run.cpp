@@ -24,6 +24,7 @@
 #include "hopper/detail/run_loop.h"
 #include "hopper/detail/status_file.h"
 #include "hopper/detail/unread_settings.h"
+#include "hopper/detail/unreadable_file.h"
 #include "hopper/device.h"
 #include "hopper/strategy/arrivals.h"
 #include "hopper/trainer.h"
@@ -138,8 +139,12 @@ std::shared_ptr<nn::Module> load_module(const Results& results, ModelId id, cons
     }
   } catch (const StateError& error) {
     if (!results.is_durable) throw;
-    throw StateError(std::string(error.what()) + "; put the file back, or `hop resume " +
-                     results.run_directory.string() + "` trains the model again");
+    const std::string resume = "`hop resume " + results.run_directory.string() + "` trains the model again";
+    std::error_code unknown;
+    const bool is_gone = fs::status(file, unknown).type() == fs::file_type::not_found;
+    const int reason = is_gone ? 0 : why_unreadable(file);  // no resume gives up a file that may be whole
+    if (reason == 0) throw StateError(std::string(error.what()) + "; put the file back, or " + resume);
+    throw StateError(std::string(Unreadable(file, reason).what()) + "; make it readable, or remove it, and " + resume);
   }
   state.swap(bytes);
   if (const optim::WeightAverage* average = updates.answering()) average->write_to_weights();
@@ -169,7 +174,7 @@ RunResult finish(Results results, const Experiment& experiment, const data::Data
   const fs::path directory = results.run_directory;
   results.data_bytes_per_worker = largest_node_bytes(dataset, make_itinerary(experiment, dataset.partition_count()));
   if (results.outcome == Outcome::Completed) {  // workers map the files
-    const bool is_remote = fs::exists(results.run_directory / kRemoteMark);
+    const bool is_remote = has_remote_states(results.run_directory);
     results.data_damage = data_damage(dataset, is_remote ? data::Files::present : data::Files::all);
   }
   if (!is_current(directory / "results.json", results)) write_file(directory / "results.json", to_json(results));
@@ -233,12 +238,11 @@ void mark_hosting(const RunOptions& options) {
     write_file(options.run_directory / kRemoteMark, "workers of other machines\n");
 }
 void check_same_hosting(const RunOptions& options) {
-  const fs::path mark = options.run_directory / kRemoteMark;
-  if (options.hosting == Hosting::Remote || !fs::exists(mark)) return;
+  if (options.hosting == Hosting::Remote || !has_remote_states(options.run_directory)) return;
   throw ConfigError(
       "[resume] the states of this run lie on other machines: say --listen HOST:PORT --key-file FILE, as "
       "the run did. Without these states, delete " +
-      mark.string() + ": what is not collected is trained again");
+      (options.run_directory / kRemoteMark).string() + ": what is not collected is trained again");
 }
 
 // Workers of other machines may have the files of the data set, too. Then the manifest is enough here.

@@ -39,16 +39,16 @@ model = nn.Sequential(collections.OrderedDict([
 @LAYERS@])).eval()
 model.load_state_dict(TENSORS)
 
-def word(cell):
-    """The word of a category: "" if it is missing; 3.0 is 3."""
+def word(cell, words):
+    """The word of a category: one of the training rows as it stands; else "" if it is missing, and 3.0 is 3."""
     whole = NUMBER.fullmatch(cell) and set(cell) & set(".eE") and float(cell).is_integer() and abs(float(cell)) <= 9e15
-    return "" if cell.lower() in MISSING else str(int(float(cell))) if whole else cell
+    return cell if cell in words else "" if cell.lower() in MISSING else str(int(float(cell))) if whole else cell
 
 def features(row):
     for column, words, cell in sorted(zip(COLUMNS, WORDS, row), key=lambda part: "categories" in part[0]):
-        missing = cell.lower() in MISSING
+        missing, own = cell.lower() in MISSING, word(cell, words)
         if column["kind"] == "category":
-            yield from [words.get(word(cell), 0)] if "categories" in column else (word(cell) == w for w in words)
+            yield from [words.get(own, 0)] if "categories" in column else (own == w for w in words)
         else:
             if not (missing and "fill" in column or NUMBER.fullmatch(cell)):
                 raise ValueError(f"column {column['place']} {column['name']!r}: expected a number, got {cell!r}")

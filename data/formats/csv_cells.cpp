@@ -173,9 +173,11 @@ std::string foreign_format(ByteView bytes) {
   if (text.substr(0, kFront).find('\0') != std::string_view::npos) {
     return "no text: it holds zero bytes; if it is UTF-16, save it as UTF-8";
   }
-  const std::size_t end_of_line = text.find('\r');
-  if (end_of_line + 1 < text.size() && end_of_line != std::string_view::npos &&
-      text.find('\n') == std::string_view::npos) {
+  // The file is mapped: what is not looked at is not read.
+  constexpr std::size_t kLines = std::size_t{1} << 20;
+  const std::size_t end_of_line = text.find_first_of("\r\n");
+  if (end_of_line != std::string_view::npos && text[end_of_line] == '\r' && end_of_line + 1 < text.size() &&
+      text.substr(end_of_line, kLines).find('\n') == std::string_view::npos) {
     return "text with the line ends of old Macs (CR); save it with those of Unix (LF) or Windows (CRLF)";
   }
   return "";

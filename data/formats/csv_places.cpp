@@ -70,8 +70,8 @@ class Finder {
     std::ranges::sort(places_.labels);
     const auto twice = std::ranges::adjacent_find(places_.labels);
     if (twice != places_.labels.end()) {
-      throw ConfigError("[csv] expected label columns that differ, got column " + std::to_string(*twice) + " twice (" +
-                        first_.file.string() + ")");
+      throw ConfigError("[csv] expected label columns that differ, got column " + std::to_string(*twice) +
+                        " more than once (" + first_.file.string() + ")");
     }
   }
 
@@ -83,7 +83,7 @@ class Finder {
       }
       if (std::ranges::count(first_.cells, *name) > 1) {
         throw DataError("[csv] expected a label whose name occurs once in the header, got " + in_quotes(*name) +
-                        " twice" + at_line(first_.line) +
+                        " more than once" + at_line(first_.line) +
                         ": name the label by its number, such as label = " + std::to_string(place_of(*name)));
       }
       places_.has_header = true;
@@ -138,7 +138,7 @@ class Finder {
     const auto same = std::ranges::count(first_.cells, key);
     const bool is_header = options_.header.value_or(places_.has_header.value_or(false));
     if (same > 0 && options_.header != false && (is_header || !place)) {
-      if (same > 1) wrong_column(key, "the header has this name twice");
+      if (same > 1) wrong_column(key, "the header has this name more than once");
       places_.has_header = true;
       return place_of(key);
     }
@@ -228,7 +228,7 @@ class Finder {
     for (const std::string& name : names) {
       if (seen.insert(name).second) continue;
       throw DataError("[csv] expected columns in the order of the training rows or names that occur once, got " +
-                      in_quotes(name) + " twice (" + file.string() + ", line 1)");
+                      in_quotes(name) + " more than once (" + file.string() + ", line 1)");
     }
   }
 

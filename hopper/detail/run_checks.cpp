@@ -234,11 +234,27 @@ void check_consistent(const Experiment& experiment, const JournalContents& journ
                      " --cut` keeps that and puts the rest into a file beside the journal");
 }
 
+DifferentLine first_different_line(std::string_view one, std::string_view other) {
+  const auto same = std::ranges::mismatch(one, other).in1 - one.begin();
+  const std::string_view before = one.substr(0, static_cast<std::size_t>(same));
+  const std::size_t begin = before.rfind('\n') + 1;  // 0 where there is no line before
+  const auto line_of = [&](std::string_view text) {
+    const std::string_view rest = text.substr(begin);
+    return std::string(rest.substr(0, rest.find('\n')));
+  };
+  return {static_cast<std::size_t>(std::ranges::count(before, '\n')) + 1, line_of(one), line_of(other)};
+}
+
 void check_text(const Experiment& experiment) {
   const std::string text = to_toml(experiment);
   const ModelBuilder none = [](const Config&, const ModelInput&) { return nullptr; };
-  if (to_toml(parse_experiment(text, "the experiment as text", {}, none)) == text) return;
-  throw ConfigError("[run] expected an experiment whose text gives it back, got one that reads differently:\n" + text);
+  const std::string again = to_toml(parse_experiment(text, "the experiment as text", {}, none));
+  if (again == text) return;
+  const DifferentLine found = first_different_line(text, again);
+  constexpr std::size_t kMost = 500;  // a line may list thousands of values
+  throw ConfigError("[run] expected an experiment whose text gives it back, got another one: line " +
+                    std::to_string(found.line) + " is \"" + printable(found.one, kMost) + "\" and reads back as \"" +
+                    printable(found.other, kMost) + "\"");
 }
 
 std::vector<ModelConfig> first_models(const Experiment& experiment, const data::Dataset& dataset) {

@@ -29,6 +29,14 @@ void check_consistent(const Experiment& experiment, const JournalContents& journ
 /// ConfigError for an experiment that its own text does not give back.
 void check_text(const Experiment& experiment);
 
+/// A line of two texts that differs, from 1, as each text has it: "" behind the end of a text.
+struct DifferentLine {
+  std::size_t line = 0;
+  std::string one = {}, other = {};
+};
+/// The first line in which the texts differ. They do differ.
+DifferentLine first_different_line(std::string_view one, std::string_view other);
+
 struct ModelConfig {
   ModelId id{};
   Config config{};

@@ -137,11 +137,17 @@ void remove_leftovers(const fs::path& run_directory) {
   }
 }
 
+bool has_remote_states(const fs::path& run_directory) {
+  std::error_code unknown;
+  return fs::is_regular_file(run_directory / kRemoteMark, unknown);
+}
+
 void check_places(const fs::path& run_directory) {
   for (const std::string_view name : kOurs) {
     const bool is_folder = std::ranges::find(kOurFolders, name) != kOurFolders.end();
     std::error_code unknown;  // a later step says why it cannot be read
     const fs::file_type type = fs::status(run_directory / name, unknown).type();
+    if (type == fs::file_type::directory && name == kRemoteMark) continue;  // a folder of that name is a person's
     if (type == fs::file_type::not_found || type == fs::file_type::none) continue;
     if (type == (is_folder ? fs::file_type::directory : fs::file_type::regular)) continue;
     const std::string got = type == fs::file_type::directory ? "a folder"
@@ -159,7 +165,8 @@ bool belongs_to_run(const fs::path& file, const fs::path& run_directory) {
   std::error_code unknown;
   const fs::path root = fs::weakly_canonical(run_directory, unknown);
   const fs::path inside = fs::weakly_canonical(file, unknown).lexically_relative(root);
-  return !inside.empty() && std::ranges::find(kOurs, *inside.begin()) != kOurs.end();
+  if (inside.empty() || std::ranges::find(kOurs, *inside.begin()) == kOurs.end()) return false;
+  return *inside.begin() != kRemoteMark || !fs::is_directory(root / kRemoteMark, unknown);
 }
 
 bool has_begun(const fs::path& run_directory) {

@@ -65,6 +65,9 @@ inline void write_file(const fs::path& path, std::string_view text) {
 /// Removes the leftovers of killed writers in the run directory. The caller holds the lock.
 void remove_leftovers(const fs::path& run_directory);
 
+/// Whether the directory has the file kRemoteMark. A folder of that name is a person's.
+bool has_remote_states(const fs::path& run_directory);
+
 /// Where the run keeps a file or a folder, something else would be read as nothing, or waited for (a pipe). Throws
 /// ConfigError that names it and says what to do.
 void check_places(const fs::path& run_directory);

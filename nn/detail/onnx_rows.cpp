@@ -62,6 +62,7 @@ OnnxValue index_of(OnnxModel& model, const TableColumn& column, const OnnxValue&
   std::vector<std::int64_t> indices;
   for (const std::string& word : column.words) {
     for (std::string& spelling : spellings_of(word)) {
+      if (spelling != word && column.index_of(spelling) > 0) continue;  // a word of its own, as RowEncoder takes it
       keys.push_back(std::move(spelling));
       indices.push_back(static_cast<std::int64_t>(column.index_of(word)));
     }

@@ -119,6 +119,10 @@ TEST_F(Newcomer, SeesEveryRunWhateverItsState) {
   EXPECT_EQ(odd.code, 0) << odd.err << ": an entry that cannot be looked at hides no other";
   EXPECT_THAT(odd.out, AllOf(HasSubstr("good"), HasSubstr("a pipe, socket or device"), HasSubstr("\\x1b[2J"),
                              Not(HasSubstr("\x1b"))));
+  const fs::path deep = folder_ / std::string(100, 'd');  // its runs can be named by the line that lists them
+  fs::create_directories(deep / "runs" / "last");
+  write(deep / "runs" / "last" / "experiment.toml", "");
+  EXPECT_THAT(go({"runs", deep / "runs"}).out, HasSubstr((deep / "runs" / "last").string() + "  "));
   EXPECT_THAT(go({"runs", "nowhere"}).err, HasSubstr("nowhere"));
   fs::create_directory(folder_ / "empty");
   EXPECT_THAT(go({"runs", "empty"}).out, HasSubstr("no runs in empty"));

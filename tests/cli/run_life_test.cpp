@@ -331,10 +331,14 @@ TEST_F(RunLife, AfterAnErrorItSaysHowToGoOn) {
 
 TEST_F(RunLife, WhoseDataAreDamagedSaysHowToGetThemBack) {
   ASSERT_EQ(run("r").code, 0);
-  for (const std::string damage : {"no manifest", "half a manifest", "half a partition"}) {
+  for (const std::string damage : {"no manifest", "half a manifest", "half a partition", "a closed folder"}) {
     fs::remove_all(folder_ / "q");
     fs::copy(folder_ / "r", folder_ / "q", fs::copy_options::recursive);
     if (damage == "no manifest") fs::remove(folder_ / "q" / "data" / "manifest.json");
+    if (damage == "a closed folder") {  // no entry can be listed
+      fs::remove(folder_ / "q" / "data" / "manifest.json");
+      fs::permissions(folder_ / "q" / "data", fs::perms::owner_write | fs::perms::owner_exec);
+    }
     if (damage == "half a manifest") fs::resize_file(folder_ / "q" / "data" / "manifest.json", 100);
     if (damage == "half a partition") fs::resize_file(folder_ / "q" / "data" / "part-00000.hopd", 100);
     for (const char* verb : {"resume", "replay"}) {
@@ -343,6 +347,7 @@ TEST_F(RunLife, WhoseDataAreDamagedSaysHowToGetThemBack) {
       EXPECT_THAT(refused.err, AllOf(HasSubstr("q/data"), HasSubstr("away, and they are made anew from"))) << damage;
     }
     fs::rename(folder_ / "q" / "data", folder_ / ("away of " + damage));
+    fs::permissions(folder_ / ("away of " + damage), fs::perms::owner_all);
     EXPECT_EQ(go({"resume", "q"}).code, 0) << damage;
     EXPECT_EQ(go({"replay", "q"}).code, 0) << damage;
   }
@@ -431,6 +436,11 @@ TEST_F(RunLife, ExportsOnlyTheModelOfTheJournal) {
   EXPECT_THAT(swapped.err, AllOf(HasSubstr("SHA-256"), HasSubstr("as the journal has it"),
                                  HasSubstr("`hop resume r` trains the model again")));
   EXPECT_FALSE(fs::exists(folder_ / "m"));
+  fs::remove(folder_ / "r" / "models" / "0.hop");
+  fs::create_directory(folder_ / "r" / "models" / "0.hop");  // nobody can read it, whatever the rights
+  EXPECT_THAT(go({"export", "r", "--model", "0", "--to", "m"}).err,
+              AllOf(HasSubstr("cannot read"), HasSubstr("make it readable, or remove it, and `hop resume r` trains")));
+  EXPECT_THAT(go({"resume", "r"}).err, HasSubstr("make it readable, or remove it to have its model trained again"));
   EXPECT_EQ(go({"export", "r", "--model", "1", "--to", "m"}).code, 0);
   EXPECT_EQ(go({"export", "r", "--model", "001", "--to", "padded"}).code, 0);
   EXPECT_EQ(read(folder_ / "padded"), read(folder_ / "m"));

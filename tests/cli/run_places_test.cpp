@@ -54,6 +54,19 @@ TEST_F(RunPlaces, AreNamedWhereSomethingElseStandsThere) {
   }
 }
 
+// The run keeps a mark of that name there if other machines have its states. A folder is no mark.
+TEST_F(RunPlaces, MayHaveAPersonsFolderNamedAsAMarkOfTheRun) {
+  ASSERT_EQ(run("r").code, 0);
+  fs::create_directory(folder_ / "r" / "remote");
+  EXPECT_EQ(go({"report", "r"}).code, 0);
+  EXPECT_EQ(go({"resume", "r"}).code, 0) << "no state lies on another machine";
+  EXPECT_EQ(go({"export", "r", "--model", "0", "--to", "r/remote/model.safetensors"}).code, 0);
+  fs::remove_all(folder_ / "r" / "remote");
+  write(folder_ / "r" / "remote", "");
+  EXPECT_THAT(go({"resume", "r"}).err, HasSubstr("the states of this run lie on other machines"));
+  EXPECT_THAT(go({"export", "r", "--model", "0", "--to", "r/remote"}).err, HasSubstr("which belongs to the run"));
+}
+
 // The run has trained everything before it sees that its results have no place.
 TEST_F(RunPlaces, TakenWhileTheRunGoesOnCostNoResults) {
   write(folder_ / "e.toml", experiment("source = \"d.csv\"\npartitions = 2", 200));

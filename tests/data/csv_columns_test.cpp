@@ -246,7 +246,8 @@ TEST_F(CsvColumns, AnUnknownColumnTellsTheNearest) {
   EXPECT_THAT(error_of<ConfigError>(text, {.columns = {{"age", "minmx"}}}), HasSubstr("did you mean \"minmax\"?"));
   EXPECT_THAT(error_of<ConfigError>(text, {.columns = {{"y", "category"}}}), HasSubstr("it is the label"));
   EXPECT_THAT(error_of<ConfigError>(text, {.columns = {{"age", "none"}, {"1", "none"}}}), HasSubstr("named twice"));
-  EXPECT_THAT(error_of<ConfigError>("y,v,v\na,1,2\nb,1,2\n", {.columns = {{"v", "none"}}}), HasSubstr("twice"));
+  EXPECT_THAT(error_of<ConfigError>("y,v,v\na,1,2\nb,1,2\n", {.columns = {{"v", "none"}}}),
+              HasSubstr("more than once"));
   EXPECT_THAT(error_of<ConfigError>("a,1\nb,2\n", {.header = false, .columns = {{"age", "none"}}}),
               HasSubstr("the number of a column"));
 }

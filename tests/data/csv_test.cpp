@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "data/formats/csv_cells.h"
 #include "data/formats/csv_records.h"
 #include "tests/data/support.h"
 
@@ -114,7 +115,8 @@ TEST_F(Csv, FindsTheLabelByPlaceFromBothEndsAndByName) {
   EXPECT_THAT(error_of("1,2\n", std::int64_t{-3}), HasSubstr("got -3"));
   EXPECT_THAT(error_of("width,height\n1,2\n", std::string("kind")), HasSubstr("column named \"kind\""));
   EXPECT_THAT(error_of("x,kind,kind\n1,a,2\n3,b,4\n", std::string("kind")),
-              AllOf(HasSubstr("got \"kind\" twice"), HasSubstr("such as label = 1")));
+              AllOf(HasSubstr("got \"kind\" more than once"), HasSubstr("such as label = 1")));
+  EXPECT_THAT(error_of("kind,kind,kind\n1,a,2\n3,b,4\n", std::string("kind")), HasSubstr("more than once"));
 }
 
 TEST_F(Csv, TellsAHeaderFromARow) {
@@ -246,7 +248,7 @@ TEST_F(Csv, NamesTheColumnsThatATestFileLacks) {
               HasSubstr("is \"nois\" meant? Then name that column \"noise\""));
   EXPECT_THAT(error_of_both(train, "x,noise,z\n1,2,3\n"), HasSubstr("none named \"label\""));
   EXPECT_THAT(error_of_both(train, "one,two,three,four\na,1,2,3\n"), HasSubstr("none named \"label\""));
-  EXPECT_THAT(error_of_both("k,v,v\na,1,2\nb,1,2\n", "v,v,k\n1,2,a\n"), HasSubstr("\"v\" twice"));
+  EXPECT_THAT(error_of_both("k,v,v\na,1,2\nb,1,2\n", "v,v,k\n1,2,a\n"), HasSubstr("\"v\" more than once"));
 }
 
 TEST_F(Csv, ReadsATestFileByPlaceWhereOneOfTheTwoHasNoHeader) {
@@ -392,6 +394,15 @@ TEST_F(Csv, SaysWhatAFileIsThatIsNoText) {
        "UTF-8"},
   };
   for (const auto& [bytes, word] : files) EXPECT_THAT(error_of(bytes), HasSubstr(word));
+}
+
+TEST_F(Csv, TakesACarriageReturnWithinALineForNoLineEndOfOldMacs) {
+  for (const char* text : {"a,\"1\r2\"\nb,\"3\r4\"\n", "a,1\r\nb,2\r\n", "a,1\nb,2\r", "a,1\r"}) {
+    EXPECT_EQ(foreign_format(as_bytes(text)), "") << text;
+  }
+  EXPECT_NE(foreign_format(as_bytes("a,1\rb,2")), "");
+  EXPECT_NE(foreign_format(as_bytes("a,1\r" + std::string(std::size_t{2} << 20U, 'x') + "\n")), "")
+      << "not all of a file is read";
 }
 
 TEST_F(Csv, NamesThePlaceOfALabelThatIsNotUtf8) {

@@ -90,7 +90,7 @@ TEST_F(Numbers, OfSeveralColumnsKeepTheOrderOfTheFile) {
   EXPECT_THAT(error_of<ConfigError>("a,x,b\n1,2,3\n", {.label = labels, .target = TargetKind::classes}),
               HasSubstr("one label column for classes"));
   EXPECT_THAT(error_of<ConfigError>("1,2,3\n", {.label = std::vector<ColumnPlace>{std::int64_t{0}, std::int64_t{-3}}}),
-              HasSubstr("column 0 twice"));
+              HasSubstr("column 0 more than once"));
 }
 
 TEST_F(Numbers, AreWhatIsSaidOfThem) {

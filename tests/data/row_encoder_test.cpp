@@ -111,7 +111,7 @@ TEST_F(RowEncoding, NamesTheColumnsThatAreMissing) {
       [&] {
         encoder.match_names(std::vector<std::string_view>{"age", "age", "city", "kind", "pay"}, "here");
       },
-      ThrowsMessage<DataError>(HasSubstr("\"age\" twice")));
+      ThrowsMessage<DataError>(HasSubstr("\"age\" more than once")));
   EXPECT_THAT([&] { encoder.match_places(3, "here"); },
               ThrowsMessage<DataError>(HasSubstr("expected 4 columns (or 5 with those that are not used), or 6 with "
                                                  "the label, got 3")));
@@ -144,6 +144,27 @@ TEST_F(RowEncoding, CountsWordsThatNoTrainingRowHas) {
   EXPECT_EQ(encoder.unseen()[0].first, "Ulm");
   EXPECT_EQ(encoder.unseen()[0].rows, 2);
   EXPECT_THAT(encoder.unseen()[0].column, HasSubstr("\"city\""));
+}
+
+// An older import took fewer words for missing values.
+TEST_F(RowEncoding, TakesAWordOfTheTrainingRowsAsItStands) {
+  const auto index_of = [&](const std::vector<std::string>& words, std::string_view city) {
+    RowSchema old = schema();
+    old.table->columns[2].words = words;
+    old.table->columns[2].categories = Categories::index;  // its feature stands behind all others
+    old.features.shape = {static_cast<std::int64_t>(old.table->features())};
+    old.scale = Scale{};
+    RowEncoder encoder(old);
+    encoder.match_places(4, "here");
+    const float index = encoded(encoder, {"20", city, "1", "7"}).back();
+    EXPECT_EQ(encoder.unseen().empty(), index > 0) << city;
+    return index;
+  };
+  EXPECT_EQ(index_of({"<NA>", "Bonn"}, "<NA>"), 1.0F);
+  EXPECT_EQ(index_of({"<NA>", "Bonn"}, "NA"), 0.0F);
+  EXPECT_EQ(index_of({"", "<NA>", "Bonn"}, "<NA>"), 2.0F);
+  EXPECT_EQ(index_of({"", "<NA>", "Bonn"}, "NA"), 1.0F);
+  EXPECT_EQ(index_of({"", "Bonn"}, "<NA>"), 1.0F);
 }
 
 TEST_F(RowEncoding, AMissingNumberThatNothingStandsForIsAnError) {

@@ -64,6 +64,52 @@ TEST_F(TableGuesses, TakeAWordAmongMeasurementsForASlipInASmallTable) {
   EXPECT_EQ(guess(codes).columns[1].word, "category") << "its numbers repeat";
 }
 
+// Such as house numbers: 12, 12a, 14.
+TEST_F(TableGuesses, TakeManyDifferentWordsAmongNumbersForACategory) {
+  std::string houses = "house,x,kind\n", few = houses;
+  for (int i = 0; i < 100; ++i) {
+    const std::string rest = "," + std::to_string(i % 7) + (i % 4 == 0 ? ".5,a\n" : ".5,b\n");
+    const int house = 10 + i % 56;
+    houses += std::to_string(house) + (i % 7 == 0 ? "a" : "") + rest;
+    if (i < 10) few += (i == 3 ? "A1" : i == 8 ? "B2" : std::to_string(house)) + rest;
+  }
+  EXPECT_EQ(guess(houses).columns[0].word, "category");
+  EXPECT_EQ(guess(few).columns[0].word, "category") << "few rows say little";
+}
+
+TEST_F(TableGuesses, TakeNoOtherLabelWhereTheLastColumnHasSlips) {
+  std::string last = "kind,x,size\n", named = "target,x,kind\n";
+  for (int i = 0; i < 60; ++i) {
+    const std::string size = i == 9 ? "unknown" : std::to_string(20.25 + i), x = "," + std::to_string(i % 7) + ".5,";
+    last += (i % 4 == 0 ? "a" : "b") + x + size + "\n";
+    named += size + x + (i % 4 == 0 ? "a\n" : "b\n");
+  }
+  EXPECT_THAT([&] { guess(last); },
+              ThrowsMessage<DataError>(testing::AllOf(HasSubstr("column 2 \"size\", the label (the last column"),
+                                                      HasSubstr("line 11 has \"unknown\""), HasSubstr("--label"))));
+  EXPECT_THAT([&] { guess(named); }, ThrowsMessage<DataError>(HasSubstr("column 0 \"target\"")));
+  EXPECT_EQ(guess(last, "kind").columns[2].word, "drop");
+}
+
+// It lies outside the range of the other rows, as a year does.
+TEST_F(TableGuesses, TakeTheFirstRowOfASortedTableForData) {
+  std::string times = "0,0.0,1,start\n", falling = "100,start\n", evenly = "5,10,15,setup\n", years = "2019,kind\n",
+              measured = "0.25,start\n";
+  for (int i = 1; i < 40; ++i) {
+    const std::string kind = i % 4 == 0 ? ",stop\n" : ",run\n", half = std::to_string(i * 0.5);
+    times += std::to_string(i) + "," + half + "," + std::to_string(i + 1) + kind;
+    falling += std::to_string(100 - 2 * i - i % 2) + kind;
+    evenly += std::to_string(5 + i) + "," + std::to_string(10 + i * i % 11) + "," + std::to_string(i % 20) + kind;
+    years += half + kind;
+    measured += std::to_string(10 + i * 7 % 40) + kind;
+  }
+  EXPECT_FALSE(guess(times).has_header);
+  EXPECT_FALSE(guess(falling).has_header);
+  EXPECT_FALSE(guess(evenly).has_header);
+  EXPECT_FALSE(guess(measured).has_header) << "no whole number";
+  EXPECT_TRUE(guess(years).has_header);
+}
+
 // A row more, and every number of the column a word, if the header were a row.
 TEST_F(TableGuesses, FindAHeaderWithTheIndexOfPandasOrWithYears) {
   std::string index = ",x,y\n", years = "label,2019,2020,2021\n", row = ",Bonn,a\n", numbers = "a,1,2,3\n";

@@ -9,6 +9,7 @@
 
 #include "autograd/ops.h"
 #include "base/error.h"
+#include "hopper/detail/run_checks.h"
 #include "hopper/run.h"
 #include "kernels/copy.h"
 #include "kernels/threads.h"
@@ -183,6 +184,19 @@ TEST_F(RunFiles, ThatSetsAModelAsideWithMegabytesOfTextSaysItsBeginning) {
   EXPECT_THAT([&] { run(e, {.run_directory = fresh("talkative")}); },
               ThrowsMessage<RunError>(AllOf(HasSubstr("all 3 set aside"), HasSubstr("expected less, got xxx"))));
   EXPECT_EQ(inspect(fresh("talkative")).model(ModelId(0)).status, "quarantined");
+}
+
+TEST(FirstDifferentLine, IsThatOfBothTexts) {
+  const auto expect = [](std::string_view one, std::string_view other, const DifferentLine& expected) {
+    const DifferentLine found = first_different_line(one, other);
+    EXPECT_EQ(found.line, expected.line) << one;
+    EXPECT_EQ(found.one, expected.one);
+    EXPECT_EQ(found.other, expected.other);
+  };
+  expect("a\nlr = 0.1\nb\n", "a\nlr = 0.2\nc\n", {2, "lr = 0.1", "lr = 0.2"});
+  expect("lr", "ls", {1, "lr", "ls"});
+  expect("a\n", "a\nb\n", {2, "", "b"});
+  expect("a\nbc\n", "a\nb\nc\n", {2, "bc", "b"});
 }
 
 }  // namespace

@@ -202,25 +202,36 @@ TEST(OnnxExport, ChecksNumbersAloneForRowsToRefuse) {
   EXPECT_THAT(operators(graph_of(encode_onnx(of_table({number("a")})))), ::testing::Contains("ReduceSum"));
 }
 
-// "" means a missing value: every spelling of it that a reader of CSV knows is the word, and 3.0 is 3.
-TEST(OnnxExport, KnowsWordsInAllTheirSpellings) {
-  const Message graph = graph_of(encode_onnx(of_table({category("c", {"", "03", "3", "NA?"})})));
+struct Keys {
+  std::map<std::string, std::uint64_t> index = {};
+  std::size_t count = 0;
+};
+
+// What the encoder of the only category takes for which index.
+Keys keys_of(std::vector<std::string> words) {
+  const Message graph = graph_of(encode_onnx(of_table({category("c", std::move(words))})));
   const std::vector<Message> nodes = graph.messages(kNode);
   const auto encoder = std::ranges::find_if(nodes, [](const Message& node) { return node.text(4) == "LabelEncoder"; });
-  ASSERT_NE(encoder, nodes.end());
+  EXPECT_NE(encoder, nodes.end());
+  if (encoder == nodes.end()) return {};
   EXPECT_EQ(encoder->text(7), "ai.onnx.ml");
-  std::map<std::string, std::uint64_t> index;
+  Keys keys;
   std::vector<std::uint64_t> values;
   for (const Message& attribute : encoder->messages(5)) {
     if (attribute.text(1) == "values_int64s") {
       for (const Field& value : attribute.all(8)) values.push_back(value.number);
     }
   }
-  std::size_t at = 0;
   for (const Message& attribute : encoder->messages(5)) {
-    for (const Field& key : attribute.all(9)) index[key.bytes] = values.at(at++);
+    for (const Field& key : attribute.all(9)) keys.index[key.bytes] = values.at(keys.count++);
   }
-  EXPECT_EQ(at, values.size());
+  EXPECT_EQ(keys.count, values.size());
+  return keys;
+}
+
+// "" means a missing value: every spelling of it that a reader of CSV knows is the word, and 3.0 is 3.
+TEST(OnnxExport, KnowsWordsInAllTheirSpellings) {
+  std::map<std::string, std::uint64_t> index = keys_of({"", "03", "3", "NA?"}).index;
   for (const char* missing : {"", "NA", "na", "nA", "N/A", "NaN", "?", "Missing", "#n/a"})
     EXPECT_EQ(index[missing], 1U);
   EXPECT_EQ(index["03"], 2U);
@@ -228,6 +239,14 @@ TEST(OnnxExport, KnowsWordsInAllTheirSpellings) {
   EXPECT_EQ(index["3.0"], 3U);
   EXPECT_EQ(index["NA?"], 4U);
   EXPECT_FALSE(index.contains("03.0"));
+}
+
+// As RowEncoder, for words of an older import, which took fewer words for missing values.
+TEST(OnnxExport, KnowsAWordOfTheTrainingRowsAsItStands) {
+  Keys keys = keys_of({"", "<NA>"});
+  EXPECT_EQ(keys.index["<NA>"], 2U);
+  EXPECT_EQ(keys.index["NA"], 1U);
+  EXPECT_EQ(keys.count, keys.index.size()) << "no key twice: a reader of the file may take either";
 }
 
 TEST(OnnxExport, CarriesTheMetadataOfTheOtherFile) {
