@@ -155,7 +155,7 @@ void GroupLinks::expect(const std::shared_ptr<GroupRound>& round) {
 
 void GroupLinks::swap(const std::shared_ptr<GroupRound>& round) {
   Lock lock(mutex_);
-  if (std::exchange(round->expected, 0) != round_) begin_to_receive(round);
+  if (!is_expected(round->expected)) begin_to_receive(round);
   const auto size_of_all = [](const std::vector<AlignedBuffer>& buffers) {
     std::uint64_t bytes = 0;
     for (const AlignedBuffer& buffer : buffers) bytes += buffer.size();

@@ -11,6 +11,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -99,6 +100,11 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
                                           net::Patience patience);
   static net::Awaitable<void> receive_pieces(std::shared_ptr<GroupLinks> self, Connection link, std::uint64_t missing,
                                              std::uint64_t number);
+  /// Whether expect() was the last call for this round or stream, whose number it left in `number`. Forgets the number.
+  bool is_expected(std::uint64_t& number) const {
+    const std::uint64_t last = std::exchange(number, 0);
+    return last != 0 && last == round_;
+  }
   void begin_to_receive(const std::shared_ptr<GroupRound>& round);
   void begin_to_receive(const GroupStream& stream);
   static net::Awaitable<void> send_mail(std::shared_ptr<GroupLinks> self, std::uint32_t to, std::uint64_t number,

@@ -84,7 +84,7 @@ void GroupLinks::stream(GroupStream& stream) {
 void GroupLinks::take_pieces(Lock& lock, GroupStream& stream) {
   const std::uint64_t out = size_of(stream.out);
   const net::Patience patience = patience_with(std::max(out, stream.in) + stream.allowance);
-  if (std::exchange(stream.expected, 0) != round_) begin_to_receive(stream);
+  if (!is_expected(stream.expected)) begin_to_receive(stream);
   begin_to_send(stream, patience);
   const std::string in_round = "in round " + std::to_string(round_), answer = "answer " + in_round;
   for (std::uint64_t taken = 0; taken < stream.in;) {
