@@ -1,6 +1,6 @@
 // hop simulate EXPERIMENT.toml: how long a run would take with other workers, strategies, policies or networks. The
 // real coordinator and search decide; virtual time passes instead of training. A file may have a table [job] with sizes
-// instead of an experiment: simulate_job.h.
+// instead of an experiment: simulate_job.h. Long because each figure is told twice, to people and as JSON.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/table.h"
 #include "base/words.h"
+#include "data/column_profile_internal.h"
 #include "data/formats/csv_cells.h"
 #include "data/formats/csv_records.h"
 #include "data/formats/csv_separator.h"
@@ -20,10 +21,6 @@
 namespace hop::data {
 namespace {
 
-constexpr std::size_t kMostWords = 10'000;      // of a column that are counted
-constexpr std::size_t kMostNumberClasses = 20;  // more different whole numbers are measurements
-constexpr std::size_t kMostWordsOfALabel = 30;  // in the first column; an alphabet is fewer
-constexpr std::size_t kMostSlips = 3;           // different words among numbers
 constexpr std::size_t kWindowBytes = 32 << 20;  // of the text that stay in memory
 
 constexpr std::array<std::string_view, 12> kLabelNames = {"label",   "target",   "class",    "y",
@@ -37,119 +34,16 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-/// The cells of a column, as they pass by.
-struct Profile {
-  std::int64_t numbers = 0, missing = 0, texts = 0, whole = 0;
-  std::map<std::string, std::int64_t, std::less<>> missing_words = {};  // NA, none, .. -> rows
-  std::map<std::string, std::int64_t, std::less<>> words = {};          // numbers too, up to kMostWords; word -> rows
-  bool too_many = false, counts_up = true;
-  double last = 0;
-  std::string code = {};         // the first number with leading zeros
-  std::int64_t commas = 0;       // texts that are numbers with commas
-  std::string first_comma = {};  // of them
-  std::int64_t comma_line = 0;
-  std::string first_text = {};  // the first word that is no number
-  std::int64_t text_line = 0;
-  std::set<std::string, std::less<>> few_texts = {};  // different words that are no numbers: one more than slips may be
-  std::string not_utf8 = {};                          // the first word that is no UTF-8
-  std::int64_t not_utf8_line = 0;
-  double least = INFINITY, greatest = -INFINITY;
-  bool rises = true, falls = true;  // row by row, or stays
-  double widest_step = 0;           // from a row to the next
-
-  void include(std::string_view cell, std::int64_t line) {
-    const auto number = number_in(cell);
-    if (!number && is_missing(cell)) {
-      ++missing;
-      ++missing_words[std::string(cell)];
-      counts_up = false;
-      return;
-    }
-    number ? ++numbers : ++texts;
-    if (!number && texts == 1) {
-      first_text = cell;
-      text_line = line;
-    }
-    if (!number && few_texts.size() <= kMostSlips) few_texts.emplace(cell);
-    if (code.empty() && is_code(cell)) code = cell;
-    if (!number && has_number_commas(cell) && commas++ == 0) {
-      first_comma = cell;
-      comma_line = line;
-    }
-    if (number && std::floor(*number) == *number) ++whole;
-    if (number) {
-      least = std::min(least, *number);
-      greatest = std::max(greatest, *number);
-    }
-    counts_up = counts_up && number && (numbers == 1 || *number == last + 1);
-    if (number && numbers > 1) {
-      rises = rises && *number >= last;
-      falls = falls && *number <= last;
-      widest_step = std::max(widest_step, std::abs(*number - last));
-    }
-    if (number) last = *number;
-    const std::string word = category_word(cell);
-    if (const auto found = words.find(word); found != words.end()) {
-      ++found->second;
-    } else if (words.size() < kMostWords) {
-      words.emplace(word, 1);
-      if (not_utf8.empty() && !is_utf8(cell)) {
-        not_utf8 = cell;
-        not_utf8_line = line;
-      }
-    } else {
-      too_many = true;
-    }
-  }
-  /// The column is the label: its words are classes, whatever they stand for elsewhere ("none", "-"). Of a number to
-  /// predict they stay missing values.
-  void take_words_for_classes() {
-    if (is_number() && !are_classes()) return;
-    std::erase_if(missing_words, [this](const auto& word) {
-      if (is_missing_label(word.first)) return false;
-      words.insert(word);
-      texts += word.second;
-      missing -= word.second;
-      return true;
-    });
-  }
-  std::int64_t rows() const { return numbers + texts; }
-  bool is_number() const { return texts == 0 && numbers > 0 && code.empty(); }
-  bool are_numbers_with_commas() const { return commas > 0 && commas == texts; }
-  bool is_outside(double number) const { return is_number() && (number < least || number > greatest); }
-  // The number may stand in the row before the first: a column in order goes on by a step that it takes elsewhere, too.
-  bool continues(double number) const {
-    if (!is_outside(number)) return false;
-    return number < least ? rises && least - number <= widest_step : falls && number - greatest <= widest_step;
-  }
-  // A column of measurements in which somebody mistyped, or wrote a word for a missing value: hardly a number comes
-  // twice, and few cells, or few different ones, are none. Many different words are names, such as house numbers.
-  bool has_slips() const {
-    constexpr std::int64_t kNumbersForASlip = 4, kFewestRows = 30, kRowsForOtherSlips = 20;
-    const bool are_few = few_texts.size() <= kMostSlips || kRowsForOtherSlips * texts <= rows();
-    return texts > 0 && are_few && rows() >= kFewestRows && numbers >= kNumbersForASlip * texts && code.empty() &&
-           std::cmp_greater(2 * words.size(), rows());
-  }
-  bool is_constant() const { return !too_many && words.size() == 1 && missing == 0; }
-  bool all_differ() const { return !too_many && std::cmp_equal(words.size(), rows()); }
-  bool hardly_repeats() const { return too_many || std::cmp_greater(10 * words.size(), 9 * rows()); }
-  bool are_classes() const {
-    if (too_many || words.size() < 2 || std::cmp_greater(2 * words.size(), rows())) return false;
-    return !is_number() || (whole == numbers && words.size() <= kMostNumberClasses);
-  }
-  // Of a first column: many words, and codes, are places or shops.
-  bool are_few_classes() const { return are_classes() && words.size() <= kMostWordsOfALabel && code.empty(); }
-  std::string different() const { return (too_many ? "more than " : "") + std::to_string(words.size()); }
-};
-
-std::string missing_note(const Profile& column) {
+std::string missing_note(const ColumnProfile& column) {
   return column.missing == 0 ? "" : ", missing in " + std::to_string(column.missing) + " rows";
 }
 
 // More words than one-hot features may be.
-bool has_many_words(const Profile& column) { return column.words.size() + (column.missing > 0 ? 1 : 0) > kMostOneHot; }
+bool has_many_words(const ColumnProfile& column) {
+  return column.words.size() + (column.missing > 0 ? 1 : 0) > kMostOneHot;
+}
 
-GuessedColumn guess_column(const std::string& name, const Profile& column) {
+GuessedColumn guess_column(const std::string& name, const ColumnProfile& column) {
   constexpr std::int64_t kFewest = 8;  // fewer may count up by chance
   const bool is_id = std::ranges::find(kIdNames, lower(name)) != kIdNames.end() || lower(name).ends_with("_id");
   if (column.rows() == 0) return {name, "drop", "no values"};
@@ -229,7 +123,7 @@ class Guesser {
       refuse_other_texts(i);
     }
     label ? find_label(*label) : guess_label();
-    Profile& values = profiles_[guess_.label];
+    ColumnProfile& values = profiles_[guess_.label];
     values.take_words_for_classes();
     refuse_constant(values);
     GuessedColumn& column = guess_.columns[guess_.label];
@@ -262,7 +156,7 @@ class Guesser {
     std::size_t outside = 0;
     bool continues = false;
     for (std::size_t i = 0; i < first_.size(); ++i) {
-      const Profile& column = profiles_[i];
+      const ColumnProfile& column = profiles_[i];
       const std::string& cell = first_[i];
       if (const auto number = number_in(cell)) {
         numbers.push_back(*number);
@@ -305,7 +199,7 @@ class Guesser {
 
   // As a run does, which reads all names, and the words of columns that are not left out.
   void refuse_other_texts(std::size_t place) const {
-    const Profile& column = profiles_[place];
+    const ColumnProfile& column = profiles_[place];
     const bool is_name = guess_.has_header && !is_utf8(first_[place]);
     const bool is_read = guess_.columns[place].word != "drop";
     if (!is_name && (column.not_utf8.empty() || !is_read)) return;
@@ -316,13 +210,13 @@ class Guesser {
 
   // Whether 1,234 is more than a thousand or little more than one, only a person can say.
   void refuse_commas(std::size_t place) const {
-    const Profile& column = profiles_[place];
+    const ColumnProfile& column = profiles_[place];
     if (!column.are_numbers_with_commas()) return;
     throw DataError("[init] expected numbers in " + title(place) + ", got \"" + column.first_comma + "\" (" + file_ +
                     ", line " + std::to_string(column.comma_line) + "): " + remedy_for(column.first_comma));
   }
 
-  void refuse_constant(const Profile& label) const {
+  void refuse_constant(const ColumnProfile& label) const {
     if (label.words.size() > 1) return;
     const std::string all = label.words.empty() ? "nothing" : "\"" + printable(label.words.begin()->first) + "\"";
     // The first of the map is "", which says least.
@@ -389,7 +283,7 @@ class Guesser {
   std::string file_;
   std::vector<std::string> first_;  // the first record
   std::int64_t first_line_ = 1;
-  std::vector<Profile> profiles_;
+  std::vector<ColumnProfile> profiles_;
   TableGuess guess_;
 };
 

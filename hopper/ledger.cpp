@@ -1,5 +1,5 @@
 // The facts of a run, and the records of units and models that change them. ledger_ticks.cpp has the records of the
-// search.
+// search. Long because each record changes facts of its own.
 #include "hopper/ledger.h"
 
 #include <algorithm>

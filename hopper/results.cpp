@@ -1,3 +1,4 @@
+// Long because every field of results.json is written here, and nowhere else.
 #include "hopper/results.h"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Every operation against inputs that no careful caller would pass: sizes of 0, sizes whose product passes 64 bits,
 // positions and options far outside, tensors that overlap themselves or each other. The answer is a typed error or the
-// right value, never a crash.
+// right value, never a crash. Long because every operation is tried.
 #include <limits>
 
 #include "kernels/capture.h"

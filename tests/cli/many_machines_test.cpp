@@ -231,6 +231,7 @@ TEST_F(ManyMachines, ThatWaitForARunWhichCannotBeginLeaveItsFolderEmpty) {
 }
 
 TEST_F(ManyMachines, GetNoPartitionsWhereOneFolderCannotBeFilled) {
+  fs::create_directory(*folder_ / "taken");
   write(*folder_ / "taken" / "thesis.tex", "years of work");
   fs::create_symlink("gone", *folder_ / "nowhere");
   const std::vector<std::pair<std::string, std::string>> refusals = {

@@ -1,4 +1,5 @@
 // A run's life from the first moment to the last: its directory, its lock, its end, and what it says of itself.
+// Long because each thing that can be lost has its own way back.
 #include <signal.h>
 #include <sys/stat.h>
 

@@ -1,4 +1,5 @@
 // Schedules against the rates of PyTorch, by their names, and as they move an optimizer.
+// Long because each schedule has its rates.
 #include "nn/optim/lr_scheduler.h"
 
 #include <limits>
