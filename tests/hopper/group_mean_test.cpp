@@ -207,6 +207,20 @@ struct Places {
   Tensor count;
 };
 
+// One exchange of this member's replicas. The first of them that has rows leaves its number in `count`.
+void exchange(GroupMean& mean, const Places& here, const Group& group,
+              const std::vector<std::optional<double>>& shares) {
+  mean.begin(shares);
+  bool is_first = true;
+  for (std::size_t r = 0; r < shares.size(); ++r) {
+    if (!group.owns(r)) continue;
+    here.fill(r);
+    if (shares[r] && std::exchange(is_first, false)) kernels::fill_(here.count, static_cast<std::int64_t>(r));
+    shares[r] ? mean.add() : mean.skip();
+  }
+  EXPECT_FALSE(mean.finish(false));
+}
+
 TEST(GroupMean, TakesTensorsOfAnyShapeAndFloatingDtype) {
   const std::vector<std::optional<double>> shares{std::nullopt, 0.21, 0.0, 0.37, std::nullopt, 0.42};
   for (const bool only_f32 : {true, false}) {
@@ -224,15 +238,7 @@ TEST(GroupMean, TakesTensorsOfAnyShapeAndFloatingDtype) {
         GroupMean mean(here.all, {here.count}, group, DType::f64);
         EXPECT_EQ(mean.bytes(), expected.bytes());
         for (int round = 0; round < 2; ++round) {
-          mean.begin(shares);
-          bool is_first = true;
-          for (std::size_t r = 0; r < shares.size(); ++r) {
-            if (!group.owns(r)) continue;
-            here.fill(r);
-            if (shares[r] && std::exchange(is_first, false)) kernels::fill_(here.count, static_cast<std::int64_t>(r));
-            shares[r] ? mean.add() : mean.skip();
-          }
-          mean.finish(false);
+          exchange(mean, here, group, shares);
           EXPECT_EQ(here.values(), alone.values());
           EXPECT_EQ(here.count.data<std::int64_t>()[1], 1) << "of the first replica that has rows";
         }
@@ -259,15 +265,7 @@ TEST(GroupMean, OfTwoMembersTakesTensorsOfAnyShape) {
       const Places here(true);
       GroupMean mean(here.all, {here.count}, group);
       for (int round = 0; round < 2; ++round) {
-        mean.begin(shares);
-        bool is_first = true;
-        for (std::size_t r = 0; r < shares.size(); ++r) {
-          if (!group.owns(r)) continue;
-          here.fill(r);
-          if (shares[r] && std::exchange(is_first, false)) kernels::fill_(here.count, static_cast<std::int64_t>(r));
-          shares[r] ? mean.add() : mean.skip();
-        }
-        EXPECT_FALSE(mean.finish(false));
+        exchange(mean, here, group, shares);
         EXPECT_EQ(here.values(), alone.values());
         EXPECT_EQ(here.count.data<std::int64_t>()[1], static_cast<std::int64_t>(*first));
       }
