@@ -106,6 +106,10 @@ void Connection::close() {
   });
 }
 
+void Connection::notice_lost_path(std::chrono::milliseconds within) {
+  asio::dispatch(executor_, [self = shared_from_this(), within] { self->stream_->notice_lost_path(within); });
+}
+
 void Connection::name_peer(std::string name) {
   asio::dispatch(executor_,
                  [self = shared_from_this(), name = std::move(name)]() mutable { self->peer_ = std::move(name); });

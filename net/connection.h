@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -77,6 +78,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Ends the connection: pending and later operations throw NetError. Bytes that the transport still holds may be
   /// lost: if a message must arrive, wait for an answer first. Idempotent.
   void close();
+
+  /// From now on the connection also ends when the peer's machine has given no sign of life for this long, even if
+  /// nothing is to be sent to it. A process that stands still on a machine that runs does not end it.
+  void notice_lost_path(std::chrono::milliseconds within);
 
   /// Gives the peer a better name for errors, such as "worker 3", once it has said who it is.
   void name_peer(std::string name);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -26,6 +27,10 @@ class Stream {
 
   /// Ends both directions; pending operations, here and at the peer, end soon. Idempotent.
   virtual void close() noexcept = 0;
+
+  /// From now on the stream also ends when the peer's machine has given no sign of life for this long, whatever the
+  /// process there does: its system answers. Between processes of one machine no path is lost, so nothing is done.
+  virtual void notice_lost_path(std::chrono::milliseconds within) { static_cast<void>(within); }
 
   /// The strand (or single-threaded context) that this end runs on.
   virtual Executor executor() const = 0;

@@ -8,6 +8,7 @@
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -32,9 +33,6 @@ class TlsStream : public Stream {
     boost::system::error_code ignored;  // only tuning: failure does no harm
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
     socket_.set_option(asio::socket_base::keep_alive(true), ignored);
-    const auto tune = [this](int option, const auto& value) {
-      ::setsockopt(socket_.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
-    };
     tune(TCP_USER_TIMEOUT, kUnansweredMs);
     tune(TCP_KEEPIDLE, kQuietSeconds);
     tune(TCP_KEEPINTVL, kSecondsBetweenQuestions);
@@ -92,9 +90,22 @@ class TlsStream : public Stream {
     handshake_ended_.notify();
   }
 
+  // The system asks once a second after a second of silence.
+  void notice_lost_path(std::chrono::milliseconds within) override {
+    if (end_.descriptor < 0) return;
+    tune(TCP_USER_TIMEOUT, static_cast<unsigned>(within.count()));
+    tune(TCP_KEEPIDLE, 1);
+    tune(TCP_KEEPINTVL, 1);
+  }
+
   Executor executor() const override { return const_cast<StreamSocket&>(socket_).get_executor(); }
 
  private:
+  // Only tuning: failure does no harm.
+  void tune(int option, auto value) {
+    ::setsockopt(socket_.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
+  }
+
   // A reader and a writer may come at the same time. One of them shakes hands, and the other waits until the handshake
   // is over.
   Awaitable<void> shake_hands() {

@@ -21,6 +21,8 @@ constexpr auto kHelloPatience = 10s;
 constexpr auto kIdlePatience = 60s;
 constexpr auto kLook = 500ms;    // between two looks at a fetch whose source is gone
 constexpr int kSilentLooks = 5;  // before it is given up: 2.5 s, as for any sign of life
+// Without an answer of the source's machine. A source whose disk or process is slow gets longer: its machine answers.
+constexpr auto kLostPath = 5s;
 
 }  // namespace
 
@@ -36,6 +38,7 @@ net::Awaitable<Worker::Connection> Worker::call_peer(const std::string& address)
 // For the state of this lease or copy, which may be given up meanwhile.
 net::Awaitable<Worker::Connection> Worker::call_source(Attempt attempt, const std::string& address) {
   const Connection peer = co_await call_peer(address);
+  peer->notice_lost_path(kLostPath);
   std::erase_if(fetches_, [](const auto& fetch) { return fetch.second.expired(); });
   fetches_[attempt] = peer;
   if (!is_wanted(attempt)) {

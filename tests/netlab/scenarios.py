@@ -115,5 +115,5 @@ SCENARIOS = {scenario.name: scenario for scenario in (
     Scenario("coordinator", coordinator_restarted, r"waits for the run", by_worker=True),
     Scenario("leave", asked_to_leave, r"was asked to end"),
     Scenario("apart", apart, APART, apart=(3, 4)),
-    Scenario("apart-later", apart_later, APART),
+    Scenario("apart-later", apart_later, APART, most_lost=20),
 )}
