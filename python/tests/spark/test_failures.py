@@ -99,5 +99,5 @@ def test_too_few_slots_are_said(spark, folder):
 
 def test_a_missing_worker_ends_the_wait(spark, folder, monkeypatch):
     monkeypatch.setattr(_run._Run, "_check_slots", lambda self: None)
-    with pytest.raises(hopscotch.RunFailed, match=r"expected 3 tasks at once, a worker each, got [0-2] in 6 s"):
-        run(spark, points(spark, 100), experiment(), features="x", workers=3, progress=False, start_timeout=6)
+    with pytest.raises(hopscotch.RunFailed, match=r"expected 4 tasks at once, a worker each, got [0-3] in 6 s"):
+        run(spark, points(spark, 100), experiment(), features="x", workers=4, progress=False, start_timeout=6)
