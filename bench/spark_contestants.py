@@ -223,7 +223,7 @@ def ingest(spark, job):
             {"name": "ingest", "data": {"partitions": PARTS}, **experiment},
             workers=2,
             validation=SHARE,
-            run_dir=f"{job['folder']}/runs/ingest",
+            run_dir=f"{job['folder']}/runs/ingest-{job['megabytes']}",
             progress=False,
             on_event=lambda event: seen.setdefault(event["event"], time.monotonic()),
         )
