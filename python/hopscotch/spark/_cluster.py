@@ -60,7 +60,8 @@ class Classic:
 
         self._context.addFile(str(path))
         if not self.is_local:  # the driver gets a copy of its own, which Spark gives mode 0755
-            Path(SparkFiles.get(path.name)).chmod(0o600)
+            with contextlib.suppress(FileNotFoundError):
+                Path(SparkFiles.get(path.name)).chmod(0o600)
 
     def shared(self, content: bytes) -> Callable[[], bytes]:
         """A function that gives the content in a task."""
