@@ -56,12 +56,9 @@ class Classic:
         self._context.addArchive(f"{path}#{name}")
 
     def add_file(self, path: Path) -> None:
-        from pyspark import SparkFiles
-
         self._context.addFile(str(path))
-        if not self.is_local:  # the driver gets a copy of its own, which Spark gives mode 0755
-            with contextlib.suppress(FileNotFoundError):
-                Path(SparkFiles.get(path.name)).chmod(0o600)
+        if not self.is_local:  # the driver gets a copy of its own
+            close_to_others(path.name)
 
     def shared(self, content: bytes) -> Callable[[], bytes]:
         """A function that gives the content in a task."""
@@ -182,6 +179,16 @@ class Connect:
 def cluster_of(spark: Any) -> Any:
     """Raises ConfigError for a session that can run nothing."""
     return Connect(spark) if type(spark).__module__.startswith("pyspark.sql.connect") else Classic(spark)
+
+
+def close_to_others(name: str) -> Path:
+    """Of a file that was shipped, this process's copy: Spark gives it mode 0755. Returns its path."""
+    from pyspark import SparkFiles
+
+    path = Path(SparkFiles.get(name))
+    with contextlib.suppress(OSError):  # it may be another user's
+        path.chmod(0o600)
+    return path
 
 
 class _Broadcast:

@@ -3,7 +3,6 @@ run until the run is over."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import fcntl
 import json
@@ -24,6 +23,7 @@ import numpy as np
 from .._program import error_text, program
 from .._share import Parts, Share
 from ..errors import DataError, HopError
+from ._cluster import close_to_others
 from ._meet import Broken, Line, dial
 from ._ship import Shipped
 
@@ -50,15 +50,12 @@ class Ticket:
 def work(ticket: Ticket, batches: Iterator[Any]) -> Iterator[Any]:
     """The whole life of a task. Yields one batch, with the number of its place."""
     import pyarrow as pa
-    from pyspark import SparkFiles, TaskContext
+    from pyspark import TaskContext
 
     context = TaskContext.get()
     slot = context.partitionId()
     ticket.shipped.name_binaries()
-    shipped_key = Path(SparkFiles.get(ticket.shipped.key))
-    key = shipped_key.read_bytes()
-    with contextlib.suppress(OSError):  # it may be another user's
-        shipped_key.chmod(0o600)  # Spark gives what it ships mode 0755
+    key = close_to_others(ticket.shipped.key).read_bytes()
     line = dial(ticket.host, ticket.port, key)  # before a folder is made: the run may be over
     try:
         home = _home(ticket) / ticket.run / f"slot-{slot}"
