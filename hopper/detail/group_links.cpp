@@ -28,7 +28,9 @@ GroupLinks::GroupLinks(net::Executor network, std::vector<WorkerId> workers, std
       patience_(patience),
       links_(workers_.size()),
       is_awaited_(workers_.size(), true),
-      is_sending_(workers_.size(), false) {
+      is_sending_(workers_.size(), false),
+      pieces_(workers_.size()),
+      sent_(workers_.size()) {
   is_awaited_[rank_] = false;
 }
 
@@ -121,8 +123,7 @@ void GroupLinks::wait_for(Lock& lock, const std::string& why, const std::string&
 
 // Waits until nobody is awaited and nothing is on its way.
 void GroupLinks::wait_for_all(Lock& lock, const std::string& why, const std::string& what, net::Patience patience) {
-  wait_for(lock, why, what, patience,
-           [this] { return parts_ == 0 && std::ranges::find(is_awaited_, true) == is_awaited_.end(); });
+  wait_for(lock, why, what, patience, [this] { return parts_ == 0 && !is_awaiting(); });
 }
 
 void GroupLinks::meet(std::uint64_t state_bytes) {

@@ -1,6 +1,7 @@
 // One member's connections to the other members of its group. Internal to Hopscotch.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -68,9 +69,9 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   /// Throws MemberLost; TrainingStopped if the life of the worker ends.
   void swap(const std::shared_ptr<GroupRound>& round) override;
   void expect(GroupStream& stream) override;
-  /// Throws as swap(). When it returns or throws, nobody reads the caller's memory any more, unless the worker's life
-  /// ends. Memory: the pieces that have come and are not taken yet. These are all at most, if the other member is
-  /// earlier, or its direction of the connection quicker. A few of them are kept for the next streams.
+  /// Throws as swap(). When it returns or throws, nobody uses the caller's memory any more, unless the worker's life
+  /// ends. Memory: the pieces that have come, have no place, and are not taken yet. These are all at most, if another
+  /// member is earlier, or its direction of the connection quicker. Up to 32 of them are kept for the next streams.
   void stream(GroupStream& stream) override;
   void listen(std::uint32_t from, std::size_t most) override;
   void send(std::uint32_t to, std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes) override;
@@ -85,28 +86,28 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
  private:
   using Connection = std::shared_ptr<net::Connection>;
   using Lock = std::unique_lock<std::mutex>;
-  /// A piece of a stream that has come: the first bytes of the buffer.
+  /// A piece of a stream that has come.
   struct Piece {
-    AlignedBuffer buffer;
-    std::size_t bytes = 0;
+    AlignedBuffer buffer;  ///< empty: it lies in its place
+    MutableByteView bytes;
   };
 
   static net::Awaitable<void> send_to(std::shared_ptr<GroupLinks> self, std::uint32_t rank,
                                       std::shared_ptr<GroupRound> round, std::uint64_t number);
   static net::Awaitable<void> receive_from(std::shared_ptr<GroupLinks> self, std::uint32_t rank,
                                            std::shared_ptr<GroupRound> round, std::uint64_t number);
-  static net::Awaitable<void> send_pieces(std::shared_ptr<GroupLinks> self, Connection link,
+  static net::Awaitable<void> send_pieces(std::shared_ptr<GroupLinks> self, Connection link, std::uint32_t rank,
                                           std::vector<GroupStream::Part> out, std::uint64_t number,
                                           net::Patience patience);
-  static net::Awaitable<void> receive_pieces(std::shared_ptr<GroupLinks> self, Connection link, std::uint64_t missing,
-                                             std::uint64_t number);
+  static net::Awaitable<void> receive_pieces(std::shared_ptr<GroupLinks> self, Connection link, std::uint32_t rank,
+                                             GroupStream::Coming in, std::uint64_t number, std::uint64_t beside);
   /// Whether expect() was the last call for this round or stream, whose number it left in `number`. Forgets the number.
   bool is_expected(std::uint64_t& number) const {
     const std::uint64_t last = std::exchange(number, 0);
     return last != 0 && last == round_;
   }
   void begin_to_receive(const std::shared_ptr<GroupRound>& round);
-  void begin_to_receive(const GroupStream& stream);
+  void begin_to_receive(const GroupStream& stream, bool has_places);
   static net::Awaitable<void> send_mail(std::shared_ptr<GroupLinks> self, std::uint32_t to, std::uint64_t number,
                                         std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes);
   static net::Awaitable<void> take_mail(std::weak_ptr<GroupLinks> weak, Connection link, std::uint32_t from,
@@ -119,12 +120,15 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   void wait_for_all(Lock& lock, const std::string& why, const std::string& what, net::Patience patience);
   std::string absent() const;
   void check_head(const message::Round& head, std::uint64_t number, std::uint64_t bytes, std::uint32_t rank) const;
-  std::uint32_t other() const { return 1 - rank_; }  // of two members
   void begin_to_send(const GroupStream& stream, net::Patience patience);
   void take_pieces(Lock& lock, GroupStream& stream);
-  AlignedBuffer spare_piece();
-  void put_piece(Piece piece, bool is_last);
-  void count_sent(std::size_t bytes, bool is_last);
+  bool may_take(const GroupStream& stream, std::uint64_t at) const;
+  Piece piece_for(const GroupStream::Coming& in, std::uint64_t at, std::size_t bytes);
+  void put_piece(std::uint32_t rank, Piece piece);
+  void end_of_pieces(std::uint32_t rank);
+  void count_sent(std::uint32_t rank, std::size_t bytes, bool is_last);
+  bool is_a_piece_missing() const;
+  bool is_awaiting() const { return std::ranges::find(is_awaited_, true) != is_awaited_.end(); }
   std::shared_ptr<AlignedBuffer> make_buffer(std::size_t size);
   void put_mail(GroupMail mail);
   net::Patience patience_with(std::uint64_t bytes) const;
@@ -139,14 +143,15 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::vector<Connection> links_;  // by rank; the own one stays null
-  std::vector<bool> is_awaited_;   // by rank: its connection, its bytes of this round, or its messages
-  std::vector<bool> is_sending_;   // by rank: it has not taken the own bytes of this round
-  std::uint32_t parts_ = 0;        // of the round: sends and receives that have not ended
-  std::uint64_t round_ = 0;        // the number of the last one
-  std::deque<Piece> pieces_;       // of the stream, that have come
+  std::vector<Connection> links_;          // by rank; the own one stays null
+  std::vector<bool> is_awaited_;           // by rank: its connection, its bytes of this round, or its messages
+  std::vector<bool> is_sending_;           // by rank: it has not taken the own bytes of this round
+  std::uint32_t parts_ = 0;                // of the round: sends and receives that have not ended
+  std::uint64_t round_ = 0;                // the number of the last one
+  std::vector<std::deque<Piece>> pieces_;  // of the stream, that have come, by rank
   std::vector<AlignedBuffer> spare_pieces_;
-  std::uint64_t sent_ = 0;                              // bytes of the stream
+  bool overwrites_ = false;                             // GroupStream::overwrites of the stream
+  std::vector<std::uint64_t> sent_;                     // bytes of the stream, by rank
   std::deque<GroupMail> mail_;                          // messages that have come
   std::vector<std::shared_ptr<AlignedBuffer>> spares_;  // for messages
   std::string waits_;  // for people: what the compute thread waits for; empty: it does not wait

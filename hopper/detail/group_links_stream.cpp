@@ -1,4 +1,4 @@
-// Streams: a round of two members in pieces.
+// Streams: rounds in pieces.
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -12,12 +12,28 @@
 namespace hop::hopper {
 namespace {
 
-constexpr std::size_t kMostSparePieces = 8;  // for the next streams
+constexpr std::size_t kMostSparePieces = 32;  // for the next streams
 
 std::uint64_t size_of(std::span<const GroupStream::Part> parts) {
   std::uint64_t bytes = 0;
   for (const GroupStream::Part& part : parts) bytes += part.bytes.size();
   return bytes;
+}
+
+std::uint64_t size_of(std::span<const GroupStream::Coming> in) {
+  std::uint64_t bytes = 0;
+  for (const GroupStream::Coming& coming : in) bytes += coming.bytes;
+  return bytes;
+}
+
+// What is to lie in its place, of pieces that came to a buffer.
+void bring_to_their_places(const GroupStream& stream, std::span<const ByteView> pieces, std::uint64_t at) {
+  for (std::size_t rank = 0; rank < pieces.size(); ++rank) {
+    const MutableByteView place = stream.in[rank].place;
+    if (at >= place.size() || pieces[rank].data() == place.data() + at) continue;
+    const std::size_t bytes = std::min(pieces[rank].size(), place.size() - static_cast<std::size_t>(at));
+    std::ranges::copy(pieces[rank].first(bytes), place.begin() + static_cast<std::ptrdiff_t>(at));
+  }
 }
 
 // Cuts parts into pieces. Only those that lie in several parts are copied.
@@ -61,12 +77,12 @@ class Cutter {
 
 void GroupLinks::expect(GroupStream& stream) {
   const Lock lock(mutex_);
-  begin_to_receive(stream);
+  begin_to_receive(stream, false);
   stream.expected = round_;
 }
 
-// A member that goes on after an error may write where the network thread reads. At the end of the worker's life nobody
-// goes on, and the network thread may have ended before.
+// A member that goes on after an error may use memory that the network thread uses. At the end of the worker's life
+// nobody goes on, and the network thread may have ended before.
 void GroupLinks::stream(GroupStream& stream) {
   Lock lock(mutex_);
   try {
@@ -75,65 +91,97 @@ void GroupLinks::stream(GroupStream& stream) {
     if (lock.owns_lock()) lock.unlock();
     fail("a member broke a step off");
     lock.lock();
-    changed_.wait(lock, stop_, [this] { return !is_sending_[other()]; });
+    changed_.wait(lock, stop_, [this] { return parts_ == 0; });
     throw;
   }
 }
 
 // This thread adds, while the network thread sends and receives other pieces.
 void GroupLinks::take_pieces(Lock& lock, GroupStream& stream) {
-  const std::uint64_t out = size_of(stream.out);
-  const net::Patience patience = patience_with(std::max(out, stream.in) + stream.allowance);
-  if (!is_expected(stream.expected)) begin_to_receive(stream);
+  std::uint64_t out = 0, longest = 0;
+  for (std::uint32_t rank = 0; rank < members(); ++rank) {
+    out += size_of(stream.out[rank]);
+    longest = std::max(longest, stream.in[rank].bytes);
+  }
+  const net::Patience patience = patience_with(std::max(out, size_of(stream.in)) + stream.allowance);
+  if (!is_expected(stream.expected)) begin_to_receive(stream, true);
   begin_to_send(stream, patience);
   const std::string in_round = "in round " + std::to_string(round_), answer = "answer " + in_round;
-  for (std::uint64_t taken = 0; taken < stream.in;) {
-    wait_for(lock, in_round, answer, patience,
-             [&] { return !pieces_.empty() && sent_ >= std::min<std::uint64_t>(out, taken + pieces_.front().bytes); });
-    Piece piece = std::move(pieces_.front());
-    pieces_.pop_front();
+  std::vector<ByteView> views(members());
+  std::vector<Piece> pieces;
+  for (std::uint64_t at = 0; at < longest; at += kPieceBytes) {
+    wait_for(lock, in_round, answer, patience, [&] { return may_take(stream, at); });
+    for (std::uint32_t rank = 0; rank < members(); ++rank) {
+      views[rank] = {};
+      if (at >= stream.in[rank].bytes) continue;
+      views[rank] = pieces.emplace_back(std::move(pieces_[rank].front())).bytes;
+      pieces_[rank].pop_front();
+    }
     lock.unlock();
-    stream.take(std::as_const(piece.buffer).span().first(piece.bytes), taken);
+    bring_to_their_places(stream, views, at);
+    stream.take(views, at);
     lock.lock();
-    taken += piece.bytes;
-    if (spare_pieces_.size() < kMostSparePieces) spare_pieces_.push_back(std::move(piece.buffer));
+    for (Piece& piece : pieces) {
+      if (piece.buffer.size() == kPieceBytes && spare_pieces_.size() < kMostSparePieces)
+        spare_pieces_.push_back(std::move(piece.buffer));
+    }
+    pieces.clear();
   }
   wait_for_all(lock, in_round, answer, patience);
 }
 
+// Whether a piece of each member is there.
+bool GroupLinks::may_take(const GroupStream& stream, std::uint64_t at) const {
+  for (std::uint32_t rank = 0; rank < members(); ++rank) {
+    if (at < stream.in[rank].bytes && pieces_[rank].empty()) return false;
+    if (stream.overwrites && is_sending_[rank] && sent_[rank] < at + kPieceBytes) return false;
+  }
+  return true;
+}
+
 // ---- the two directions. The caller of the next two holds mutex_. Nobody waits for a coroutine that could not begin.
 
-void GroupLinks::begin_to_receive(const GroupStream& stream) {
+void GroupLinks::begin_to_receive(const GroupStream& stream, bool has_places) {
   ++round_;
-  pieces_.clear();  // of a stream that was expected and given up
+  for (std::deque<Piece>& pieces : pieces_) pieces.clear();  // of a stream that was expected and given up
   if (!error_.empty()) return;
-  const Connection& link = links_[other()];
-  net::asio::co_spawn(link->executor(), receive_pieces(shared_from_this(), link, stream.in, round_),
-                      net::asio::detached);
-  is_awaited_[other()] = true;
-  ++parts_;
+  for (std::uint32_t rank = 0; rank < members(); ++rank) {
+    if (rank == rank_ || stream.in[rank].bytes == 0) continue;
+    const GroupStream::Coming in = has_places ? stream.in[rank] : GroupStream::Coming{stream.in[rank].bytes};
+    const std::uint64_t beside = size_of(stream.in) - in.bytes + stream.allowance;
+    const Connection& link = links_[rank];
+    net::asio::co_spawn(link->executor(), receive_pieces(shared_from_this(), link, rank, in, round_, beside),
+                        net::asio::detached);
+    is_awaited_[rank] = true;
+    ++parts_;
+  }
 }
 
 void GroupLinks::begin_to_send(const GroupStream& stream, net::Patience patience) {
-  sent_ = 0;
+  sent_.assign(members(), 0);
+  overwrites_ = stream.overwrites;
   if (!error_.empty()) return;
-  const Connection& link = links_[other()];
-  net::asio::co_spawn(link->executor(), send_pieces(shared_from_this(), link, stream.out, round_, patience),
-                      net::asio::detached);
-  is_sending_[other()] = true;
-  ++parts_;
+  for (std::uint32_t rank = 0; rank < members(); ++rank) {
+    if (rank == rank_ || size_of(stream.out[rank]) == 0) continue;
+    const Connection& link = links_[rank];
+    net::asio::co_spawn(link->executor(),
+                        send_pieces(shared_from_this(), link, rank, stream.out[rank], round_, patience),
+                        net::asio::detached);
+    is_sending_[rank] = true;
+    ++parts_;
+  }
 }
 
-net::Awaitable<void> GroupLinks::send_pieces(std::shared_ptr<GroupLinks> self, Connection link,
+net::Awaitable<void> GroupLinks::send_pieces(std::shared_ptr<GroupLinks> self, Connection link, std::uint32_t rank,
                                              std::vector<GroupStream::Part> out, std::uint64_t number,
                                              net::Patience patience) {
   std::size_t bytes = 0;
-  const auto end = [&bytes](GroupLinks* links) { links->count_sent(bytes, true); };
+  const auto end = [&bytes, rank](GroupLinks* links) { links->count_sent(rank, bytes, true); };
   const std::unique_ptr<GroupLinks, decltype(end)> guard(self.get(), end);  // fail() may throw
   try {
     Cutter cutter(out);
     for (std::uint64_t missing = size_of(out); missing > 0; missing -= bytes) {
-      self->count_sent(bytes, false);
+      self->count_sent(rank, bytes, false);
       bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, missing));
       const message::Round head{number};
       co_await hopper::send(link, head, cutter.next(bytes), patience);
@@ -144,63 +192,90 @@ net::Awaitable<void> GroupLinks::send_pieces(std::shared_ptr<GroupLinks> self, C
   }
 }
 
-// Takes pieces whatever the compute thread does: no bytes wait in the network.
-net::Awaitable<void> GroupLinks::receive_pieces(std::shared_ptr<GroupLinks> self, Connection link,
-                                                std::uint64_t missing, std::uint64_t number) {
+// Takes pieces whatever the compute thread does: no bytes wait in the network. `beside`: bytes that come from others.
+net::Awaitable<void> GroupLinks::receive_pieces(std::shared_ptr<GroupLinks> self, Connection link, std::uint32_t rank,
+                                                GroupStream::Coming in, std::uint64_t number, std::uint64_t beside) {
+  const auto end = [rank](GroupLinks* links) { links->end_of_pieces(rank); };
+  const std::unique_ptr<GroupLinks, decltype(end)> guard(self.get(), end);
   try {
     net::Patience patience;  // stream() limits the wait for the first piece
-    while (missing > 0) {
+    for (std::uint64_t at = 0; at < in.bytes; at += kPieceBytes) {
       const auto head = co_await hopper::receive<message::Round>(link, patience);
-      const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, missing));
-      self->check_head(head, number, bytes, self->other());
-      if (patience.deadline == net::kNever) patience = self->patience_with(missing);
-      Piece piece{self->spare_piece(), bytes};
-      co_await link->receive_payload(piece.buffer.span().first(bytes), patience);
-      missing -= bytes;
-      self->put_piece(std::move(piece), missing == 0);
+      const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, in.bytes - at));
+      self->check_head(head, number, bytes, rank);
+      if (patience.deadline == net::kNever) patience = self->patience_with(in.bytes + beside);
+      Piece piece = self->piece_for(in, at, bytes);
+      co_await link->receive_payload(piece.bytes, patience);
+      self->put_piece(rank, std::move(piece));
     }
   } catch (const std::exception& error) {
     self->fail(error.what());
   }
 }
 
-// The one that was used last is the most likely to be in the cache.
-AlignedBuffer GroupLinks::spare_piece() {
+// A piece that lies in its place to the last byte comes there. Of the spare buffers the one that was used last is the
+// most likely to be in the cache.
+GroupLinks::Piece GroupLinks::piece_for(const GroupStream::Coming& in, std::uint64_t at, std::size_t bytes) {
+  if (at + bytes <= in.place.size()) return {AlignedBuffer(), in.place.subspan(static_cast<std::size_t>(at), bytes)};
+  if (in.bytes < kPieceBytes) {  // a few bytes, such as a flag: no buffer of a whole piece for them
+    AlignedBuffer buffer(bytes);
+    const MutableByteView view = buffer.span();
+    return {std::move(buffer), view};
+  }
+  AlignedBuffer buffer;
   {
     const std::scoped_lock lock(mutex_);
     if (!spare_pieces_.empty()) {
-      AlignedBuffer spare = std::move(spare_pieces_.back());
+      buffer = std::move(spare_pieces_.back());
       spare_pieces_.pop_back();
-      return spare;
     }
   }
-  return AlignedBuffer(kPieceBytes);
+  if (buffer.empty()) buffer = AlignedBuffer(kPieceBytes);
+  const MutableByteView view = buffer.span().first(bytes);
+  return {std::move(buffer), view};
 }
 
-void GroupLinks::put_piece(Piece piece, bool is_last) {
+// The next three wake the thread that waits only if there may be something to do for it. An error wakes it by itself.
+
+void GroupLinks::put_piece(std::uint32_t rank, Piece piece) {
   {
     const std::scoped_lock lock(mutex_);
-    pieces_.push_back(std::move(piece));
-    if (is_last) {
-      is_awaited_[other()] = false;
-      --parts_;
-    }
+    pieces_[rank].push_back(std::move(piece));
+    if (is_a_piece_missing()) return;
   }
   changed_.notify_all();
 }
 
-// Wakes the thread that waits only if there may be something to do for it.
-void GroupLinks::count_sent(std::size_t bytes, bool is_last) {
+void GroupLinks::end_of_pieces(std::uint32_t rank) {
   {
     const std::scoped_lock lock(mutex_);
-    sent_ += bytes;
-    if (is_last) {
-      is_sending_[other()] = false;
-      --parts_;
-    }
-    if (pieces_.empty() && parts_ > 0 && error_.empty()) return;
+    is_awaited_[rank] = false;
+    if (--parts_ > 0 && is_a_piece_missing()) return;
   }
   changed_.notify_all();
+}
+
+void GroupLinks::count_sent(std::uint32_t rank, std::size_t bytes, bool is_last) {
+  {
+    const std::scoped_lock lock(mutex_);
+    sent_[rank] += bytes;
+    if (is_last) {
+      is_sending_[rank] = false;
+      --parts_;
+    }
+    if (parts_ > 0 && (!overwrites_ || is_a_piece_missing())) return;
+  }
+  changed_.notify_all();
+}
+
+// Whether a member from which a piece comes has no piece there. The caller holds mutex_.
+bool GroupLinks::is_a_piece_missing() const {
+  bool is_any = false;
+  for (std::uint32_t rank = 0; rank < members(); ++rank) {
+    if (is_awaited_[rank] && pieces_[rank].empty()) return true;
+    is_any = is_any || !pieces_[rank].empty();
+  }
+  return !is_any;
 }
 
 }  // namespace hop::hopper

@@ -18,7 +18,7 @@
 
 namespace hop::hopper::message {
 
-inline constexpr std::uint32_t kProtocolVersion = 10;
+inline constexpr std::uint32_t kProtocolVersion = 11;
 /// Throws NetError unless the other side speaks this version, too.
 void check_protocol(std::uint32_t theirs);
 

@@ -6,13 +6,15 @@
 
 #include "base/error.h"
 #include "hopper/detail/group_talk.h"
+#include "hopper/strategy/mean_internal.h"
+#include "hopper/strategy/pair_mean.h"
+#include "hopper/strategy/scattered_mean.h"
 #include "kernels/copy.h"
 
 namespace hop::hopper {
 namespace {
 
-constexpr std::size_t kBlock = 16;                         // elements: 64 bytes of f32
-constexpr std::size_t kFlagBytes = sizeof(std::uint64_t);  // whether the sender's loss is lost, before its sums
+constexpr std::size_t kBlock = 16;  // elements: 64 bytes of f32
 
 void resize(AlignedBuffer& buffer, std::size_t size) {
   if (buffer.size() != size) buffer = AlignedBuffer(size);
@@ -40,7 +42,11 @@ GroupMean::GroupMean(std::vector<Tensor> values, std::vector<Tensor> firsts, Gro
     if (sums_ == DType::f32) throw DtypeError("[group_mean] expected f32 values, got " + x.describe());
     means_ = DType::f64;
   }
-  if (PairMean::fits(group_, sums_)) pair_.emplace(values_, firsts_, group_);
+  if (PairMean::fits(group_, sums_)) {
+    streamed_ = std::make_unique<PairMean>(values_, firsts_, group_);
+  } else if (ScatteredMean::fits(values_, group_, sums_)) {
+    streamed_ = std::make_unique<ScatteredMean>(values_.front(), firsts_, group_);
+  }
 }
 
 // ---- who has what
@@ -87,7 +93,7 @@ std::uint32_t GroupMean::first_owner() const {
 // ---- the own replicas
 
 void GroupMean::begin(std::vector<std::optional<double>> shares) {
-  if (pair_) return pair_->begin(shares);
+  if (streamed_) return streamed_->begin(shares);
   shares_ = std::move(shares);
   mean_.begin();
   const std::uint32_t self = group_.wire->rank();
@@ -104,14 +110,14 @@ void GroupMean::begin(std::vector<std::optional<double>> shares) {
 }
 
 void GroupMean::add() {
-  if (pair_) return pair_->add();
+  if (streamed_) return streamed_->add();
   const TreeNode& node = nodes_[node_];
   if (!is_raw(node)) mean_.add(*shares_[node.first + leaves_done_]);
   next_leaf();
 }
 
 void GroupMean::skip() {
-  if (pair_) return pair_->skip();
+  if (streamed_) return streamed_->skip();
   if (!is_raw(nodes_[node_])) mean_.skip();
   next_leaf();
 }
@@ -145,7 +151,7 @@ void GroupMean::keep_sum(const TreeNode& node, const std::vector<Tensor>& sums) 
 // ---- the exchange
 
 bool GroupMean::finish(bool is_lost) {
-  if (pair_) return pair_->finish(is_lost);
+  if (streamed_) return streamed_->finish(is_lost);
   const bool is_lost_anywhere = reduce_scatter(is_lost);
   const std::byte* const mean = own_mean();
   all_gather(mean);

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "hopper/strategy/group_wire.h"
-#include "hopper/strategy/pair_mean.h"
 #include "hopper/strategy/replica_tree.h"
+#include "hopper/strategy/streamed_mean.h"
 #include "hopper/strategy/tree_mean.h"
 
 namespace hop::hopper {
@@ -27,14 +27,16 @@ namespace hop::hopper {
 /// Each server has a part of the elements, 1 / servers of them in blocks of 16. All members are servers, or the first
 /// ones (Group::servers). Reduce-scatter: a server gets its part of the others' sums, one sum for each of the largest
 /// nodes that a member has, and adds them in the order of the tree. All-gather: it sends the mean of its part to all.
-/// Two members that are both servers and have a node each send each other the whole sum instead (PairMean).
+/// Where each member has one of these nodes and sums are in f32, they are added while they come: of one tensor by
+/// ScatteredMean. Two members that are both servers send each other the whole sum instead (PairMean).
 ///
 /// Means are sent as f32; as f64 if not all values are f32. Sums are sent in their dtype. A node that is one replica
 /// needs no sum in f64: its values are sent as means are, and the receiver multiplies them.
 ///
 /// Bytes that all members send together in a round, where all values are f32 and each member's replicas are the leaves
-/// of one node: 2 (members - 1) times bytes(), and with sums in f64 3 (members - 1) times if all have several replicas;
-/// (members - 1) times the bytes of `firsts`; and 8 for each pair of members and direction.
+/// of one node: 2 (members - 1) times bytes() (less, where the number of elements is no multiple of 16 and sums are
+/// added while they come), and with sums in f64 3 (members - 1) times if all have several replicas; (members - 1) times
+/// the bytes of `firsts`; and 8 for each pair of members and direction.
 class GroupMean {
  public:
   /// `sums`: as in TreeMean. `values`: floating; f32 if the sums are. `firsts`: tensors that become those of the first
@@ -44,14 +46,17 @@ class GroupMean {
   /// `shares`: how much each replica of the group counts in this round; nothing for one without rows. One has rows.
   void begin(std::vector<std::optional<double>> shares);
   /// Between begin() and finish(), if the members exchange nothing else before: as GroupWire::expect.
-  void expect() { pair_ ? pair_->expect() : group_.wire->expect(reduce_); }
+  void expect() { streamed_ ? streamed_->expect() : group_.wire->expect(reduce_); }
   /// GroupRound::allowance of finish().
-  void allow(std::uint64_t bytes) { (pair_ ? pair_->allowance : reduce_->allowance) = bytes; }
+  void allow(std::uint64_t bytes) {
+    if (streamed_) return streamed_->allow(bytes);
+    reduce_->allowance = bytes;
+  }
   /// The values are those of the next own replica, which has rows.
   void add();
   /// The next own replica has no rows.
   void skip();
-  /// Exchanges. Returns whether a member has lost its loss. Throws as GroupWire::swap.
+  /// Exchanges. Returns whether a member has lost its loss. Throws as GroupWire::swap; the values are worthless then.
   bool finish(bool is_lost);
 
   /// Bytes of the values, each tensor rounded up to 64: what one replica gives away in a round.
@@ -100,7 +105,7 @@ class GroupMean {
   std::vector<AlignedBuffer> multiplied_;        // by node, of those that came as they are
   std::vector<float> rounded_;                   // the own part of the mean, of sums in f64
   std::shared_ptr<GroupRound> reduce_, gather_;  // their memory is kept from round to round
-  std::optional<PairMean> pair_;                 // instead of all this
+  std::unique_ptr<StreamedMean> streamed_;       // instead of all this
 };
 
 }  // namespace hop::hopper

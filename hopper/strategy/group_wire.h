@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,20 +31,31 @@ struct GroupRound {
   std::uint64_t expected = 0;
 };
 
-/// A round of two members without copies of the bytes: they are sent from where they lie, and what comes is taken in
-/// pieces while others are on their way.
+/// A round without copies of the bytes: they are sent from where they lie, and what comes is taken in pieces while
+/// others are on their way.
 class GroupStream {
  public:
+  explicit GroupStream(std::uint32_t members) : out(members), in(members) {}
   virtual ~GroupStream() = default;
-  /// Takes the bytes from `at` on, piece after piece. The own bytes of the same places have been sent before.
-  virtual void take(ByteView piece, std::uint64_t at) = 0;
+  /// Takes the next piece of each member, by rank: the bytes from `at` on. Empty: no more comes from this member.
+  virtual void take(std::span<const ByteView> pieces, std::uint64_t at) = 0;
 
   struct Part {
     ByteView bytes;
     std::shared_ptr<const void> memory;  ///< keeps the bytes
   };
-  std::vector<Part> out;        ///< to the other member, one part after the other; at least one byte
-  std::uint64_t in = 0;         ///< bytes from it, at least one
+  struct Coming {
+    std::uint64_t bytes = 0;
+    /// Where the first of them come to lie, while the stream lasts; empty: nowhere but in take(). It overlaps nothing
+    /// that is sent.
+    MutableByteView place{};
+    std::shared_ptr<const void> memory{};  ///< keeps the place
+  };
+  std::vector<std::vector<Part>> out;  ///< by rank: to this member, one part after the other
+  std::vector<Coming> in;              ///< by rank: from this member
+  /// A piece is taken when the own bytes from `at` on have been sent to all members, as many as it has: take() may
+  /// overwrite them.
+  bool overwrites = false;
   std::uint64_t allowance = 0;  ///< as of a GroupRound
   std::uint64_t expected = 0;   ///< as of a GroupRound
 };
@@ -74,10 +86,9 @@ class GroupWire {
   /// Sends all of `out` and fills all of `in`. Waits for those members from which something comes. Throws MemberLost if
   /// one cannot be reached or does not answer in time; the group is of no use then.
   virtual void swap(const std::shared_ptr<GroupRound>& round) = 0;
-  /// As expect(), before stream().
+  /// As expect(), before stream(). No place is written before stream().
   virtual void expect(GroupStream&) {}
-  /// As swap(), of a group of two members. Both stream, with sizes that fit. If it throws, some pieces may have been
-  /// taken.
+  /// As swap(). All members stream, with sizes that fit. If it throws, some pieces may have been taken.
   virtual void stream(GroupStream& stream) = 0;
 
   /// From now on the messages of this member are taken as they come, each of at most so many bytes, until it ends.

@@ -6,11 +6,7 @@
 namespace hop::hopper {
 
 HalvingDoublingMean::HalvingDoublingMean(Tensor values, std::vector<Tensor> firsts, Group group)
-    : MemberMean(std::move(values), std::move(firsts), std::move(group)), places_(std::bit_floor(members())) {
-  const int halvings = std::countr_zero(places_);
-  const int rounds = 2 * halvings + (folded() > 0 ? 2 : 0);
-  for (int i = 0; i < rounds; ++i) rounds_.push_back(std::make_shared<GroupRound>(members()));
-}
+    : MemberMean(std::move(values), std::move(firsts), std::move(group)), places_(std::bit_floor(members())) {}
 
 // Of a member that is folded: the place of the member behind it.
 std::uint32_t HalvingDoublingMean::place_of(std::uint32_t member) const {
@@ -59,57 +55,47 @@ void HalvingDoublingMean::add_alone(Sums& sums) {
 }
 
 void HalvingDoublingMean::exchange() {
-  auto round = rounds_.begin();
-  if (folded() > 0) fold(*round++);
-  for (std::uint32_t d = 1; d < places_; d *= 2) halve(*round++, d);
-  for (std::uint32_t d = places_ / 2; d > 0; d /= 2) double_up(*round++, d);
-  if (folded() > 0) unfold(*round);
+  if (folded() > 0) fold();
+  for (std::uint32_t d = 1; d < places_; d *= 2) halve(d);
+  for (std::uint32_t d = places_ / 2; d > 0; d /= 2) double_up(d);
+  if (folded() > 0) unfold();
 }
 
-void HalvingDoublingMean::fold(const Round& round) {
-  if (!is_of_a_pair(self())) return rest(round);
-  if (is_folded(self())) {
-    swap(round, whole(self() + 1, self() == first_member()), {});
-    return;
-  }
+void HalvingDoublingMean::fold() {
+  if (!is_of_a_pair(self())) return rest();
+  if (is_folded(self())) return pass(whole(self() + 1, self() == first_member()), {}, Join::Keep);
   const std::uint32_t even = self() - 1;
-  const float* const got = swap(round, {}, whole(even, even == first_member()));
-  const std::span<float> own = sum(all());
-  join(own, has_values(even) ? got : nullptr, has_values(self()) ? own.data() : nullptr);
+  pass({}, whole(even, even == first_member()), join_of(has_values(even), has_values(self()), true));
 }
 
-void HalvingDoublingMean::halve(const Round& round, std::uint32_t distance) {
-  if (is_folded(self())) return rest(round);
+void HalvingDoublingMean::halve(std::uint32_t distance) {
+  if (is_folded(self())) return rest();
   const std::uint32_t place = place_of(self()), other = place ^ distance;
-  const Message out{.member = member_at(other), .has_flag = true, .chunk = held(other, 2 * distance)};
-  const Message in{.member = member_at(other), .has_flag = true, .chunk = held(place, 2 * distance)};
-  const float* const got = swap(round, out, in);
-  const std::span<float> part = sum(in.chunk);
-  const float* const own = has_values_near(place, distance) ? part.data() : nullptr;
-  const float* const theirs = has_values_near(other, distance) ? got : nullptr;
-  place < other ? join(part, own, theirs) : join(part, theirs, own);
+  const Message out{.member = member_at(other), .chunk = held(other, 2 * distance), .has_flag = true};
+  const Message in{.member = member_at(other), .chunk = held(place, 2 * distance), .has_flag = true};
+  pass(out, in, join_of(has_values_near(other, distance), has_values_near(place, distance), other < place));
 }
 
 // The tensors of the first replica begin at the place of their owner, and are at twice as many places after each round.
-void HalvingDoublingMean::double_up(const Round& round, std::uint32_t distance) {
-  if (is_folded(self())) return rest(round);
+void HalvingDoublingMean::double_up(std::uint32_t distance) {
+  if (is_folded(self())) return rest();
   const std::uint32_t place = place_of(self()), other = place ^ distance, first = place_of(first_member());
   const auto has_firsts = [&](std::uint32_t p) { return ((p ^ first) & (2 * distance - 1)) == 0; };
   const Message out{.member = member_at(other), .chunk = held(place, 2 * distance), .has_firsts = has_firsts(place)};
   const Message in{.member = member_at(other), .chunk = held(other, 2 * distance), .has_firsts = has_firsts(other)};
-  join(sum(in.chunk), swap(round, out, in), nullptr);
+  pass(out, in, Join::Replace);
 }
 
-void HalvingDoublingMean::unfold(const Round& round) {
-  if (!is_of_a_pair(self())) return rest(round);
+void HalvingDoublingMean::unfold() {
+  if (!is_of_a_pair(self())) return rest();
   if (is_folded(self())) {
-    join(sum(all()), swap(round, {}, whole(self() + 1, self() != first_member())), nullptr);
+    pass({}, whole(self() + 1, self() != first_member()), Join::Replace);
   } else {
-    swap(round, whole(self() - 1, self() - 1 != first_member()), {});
+    pass(whole(self() - 1, self() - 1 != first_member()), {}, Join::Keep);
   }
 }
 
 // Others exchange.
-void HalvingDoublingMean::rest(const Round& round) { swap(round, {}, {}); }
+void HalvingDoublingMean::rest() { pass({}, {}, Join::Keep); }
 
 }  // namespace hop::hopper

@@ -23,8 +23,7 @@ namespace hop::hopper {
 /// a power of two, the bits are those of GroupMean. In general another number of workers gives other bits.
 ///
 /// Bytes that all members send together: 2 (W - 1) times the bytes of `values`, (W - 1) times those of `firsts`, and 8
-/// for each message of the halving, of the fold and of the unfold: 8 (P log2 P + 2 E). Memory beside that of
-/// MemberMean: at most 4 times the bytes of `values`, 6 times if E > 0.
+/// for each message of the halving, of the fold and of the unfold: 8 (P log2 P + 2 E).
 class HalvingDoublingMean final : public MemberMean {
  public:
   /// As MemberMean.
@@ -37,19 +36,18 @@ class HalvingDoublingMean final : public MemberMean {
   std::uint32_t place_of(std::uint32_t member) const;
   std::uint32_t member_at(std::uint32_t place) const;
   Chunk all() const { return chunks(0, 1, 1); }
-  Message whole(std::uint32_t member, bool has_firsts) const { return {member, true, all(), has_firsts}; }
+  Message whole(std::uint32_t member, bool has_firsts) const { return {member, all(), true, has_firsts}; }
   Chunk held(std::uint32_t place, std::uint32_t distance) const;
   bool has_values_near(std::uint32_t place, std::uint32_t distance) const;
   void add_alone(Sums& sums) override;
   void exchange() override;
-  void fold(const Round& round);
-  void halve(const Round& round, std::uint32_t distance);
-  void double_up(const Round& round, std::uint32_t distance);
-  void unfold(const Round& round);
-  void rest(const Round& round);
+  void fold();
+  void halve(std::uint32_t distance);
+  void double_up(std::uint32_t distance);
+  void unfold();
+  void rest();
 
   const std::uint32_t places_;  // P
-  std::vector<Round> rounds_;   // of one exchange; their memory is kept from step to step
 };
 
 }  // namespace hop::hopper

@@ -28,6 +28,11 @@ std::vector<TreeNode> largest_nodes(std::span<const std::uint32_t> owners) {
   return nodes;
 }
 
-bool is_pair(std::span<const std::uint32_t> owners) { return largest_nodes(owners).size() == 2; }
+bool has_a_node_each(std::span<const std::uint32_t> owners, std::uint32_t members) {
+  const std::vector<TreeNode> nodes = largest_nodes(owners);
+  return nodes.size() == members && std::ranges::adjacent_find(nodes, {}, &TreeNode::owner) == nodes.end();
+}
+
+bool is_pair(std::span<const std::uint32_t> owners) { return has_a_node_each(owners, 2); }
 
 }  // namespace hop::hopper

@@ -22,6 +22,9 @@ std::size_t leaves_of_first_child(std::size_t n);
 /// owners of 1, 2 and 5 replicas: {0, 1}, {1, 1}, {2, 1} and {3, 1}, {4, 4}.
 std::vector<TreeNode> largest_nodes(std::span<const std::uint32_t> owners);
 
+/// Whether each of so many members owns one of these nodes (StreamedMean).
+bool has_a_node_each(std::span<const std::uint32_t> owners, std::uint32_t members);
+
 /// Whether two members own one of these nodes each (PairMean). Of replicas that lie evenly on two members: if their
 /// number, or the number after it, is a power of two.
 bool is_pair(std::span<const std::uint32_t> owners);

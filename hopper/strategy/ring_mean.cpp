@@ -5,9 +5,7 @@
 namespace hop::hopper {
 
 RingMean::RingMean(Tensor values, std::vector<Tensor> firsts, Group group)
-    : MemberMean(std::move(values), std::move(firsts), std::move(group)),
-      reduce_(std::make_shared<GroupRound>(members())),
-      gather_(std::make_shared<GroupRound>(members())) {}
+    : MemberMean(std::move(values), std::move(firsts), std::move(group)) {}
 
 // Whether one of the first `steps` members on the way of a chunk has values.
 bool RingMean::has_values_between(std::uint32_t chunk, std::uint32_t steps) const {
@@ -38,11 +36,9 @@ void RingMean::exchange() {
 void RingMean::reduce_scatter() {
   for (std::uint32_t step = 0; step + 1 < members(); ++step) {
     const std::uint32_t going = behind(self(), step + 1), coming = behind(self(), step + 2);
-    const Message out{.member = before(self()), .has_flag = true, .chunk = chunk(going)};
-    const Message in{.member = behind(self()), .has_flag = true, .chunk = chunk(coming)};
-    const float* const got = swap(reduce_, out, in);
-    const std::span<float> part = sum(in.chunk);  // has the own values
-    join(part, has_values_between(coming, step + 1) ? got : nullptr, has_values(self()) ? part.data() : nullptr);
+    const Message out{.member = before(self()), .chunk = chunk(going), .has_flag = true};
+    const Message in{.member = behind(self()), .chunk = chunk(coming), .has_flag = true};
+    pass(out, in, join_of(has_values_between(coming, step + 1), has_values(self()), true));
   }
 }
 
@@ -54,7 +50,7 @@ void RingMean::all_gather() {
     const Message out{.member = before(self()), .chunk = chunk(behind(self(), step)), .has_firsts = step == distance};
     const Message in{
         .member = behind(self()), .chunk = chunk(behind(self(), step + 1)), .has_firsts = step + 1 == distance};
-    join(sum(in.chunk), swap(gather_, out, in), nullptr);
+    pass(out, in, Join::Replace);
   }
 }
 

@@ -20,8 +20,7 @@ namespace hop::hopper {
 /// member's replicas are the leaves of one node of its tree.
 ///
 /// Bytes that all members send together: 2 (W - 1) times the bytes of `values`, (W - 1) times those of `firsts`, which
-/// go round with the chunks, and 8 for each message of the reduce-scatter: 8 W (W - 1). Memory beside that of
-/// MemberMean: four chunks.
+/// go round with the chunks, and 8 for each message of the reduce-scatter: 8 W (W - 1).
 class RingMean final : public MemberMean {
  public:
   /// As MemberMean.
@@ -38,8 +37,6 @@ class RingMean final : public MemberMean {
   void exchange() override;
   void reduce_scatter();
   void all_gather();
-
-  Round reduce_, gather_;  // their memory is kept from round to round, if sizes allow
 };
 
 }  // namespace hop::hopper

@@ -105,7 +105,7 @@ TEST_F(Streams, ComeInWhileTheirReceiverComputes) {
   begin();
   connect();
   constexpr std::size_t kBytes = 16 * kPieceBytes;
-  InPlace here(pattern(8, 0), kBytes), there(pattern(kBytes, 1), 8);
+  InPlace here(pattern(8, 0), kBytes), there(pattern(kBytes, 1), 8, 0);
   here.send(8);
   there.send(kBytes);
   links_[0]->expect(here);
@@ -235,8 +235,8 @@ TEST_F(Streams, EndWhereNoMemoryIsLeftToBeginToSend) {
   connect();
   InPlace here(pattern(8, 0), 8);
   here.send(8);
-  here.out.resize(4097);  // no other block is as long as their copy
-  nn::testing::refuse_allocation(here.out.size() * sizeof(GroupStream::Part));
+  here.out[1].resize(4097);  // no other block is as long as their copy
+  nn::testing::refuse_allocation(here.out[1].size() * sizeof(GroupStream::Part));
   EXPECT_THROW(links_[0]->stream(here), std::bad_alloc);
   EXPECT_THROW(links_[0]->check(), MemberLost);
 }

@@ -152,19 +152,33 @@ class LocalWire : public GroupWire {
       if (r != rank_) group_.take(number_, r, rank_, round->in[r].span());
     }
   }
-  // In pieces that end within tensors and within what follows them.
+  // In pieces that end within tensors and within what follows them. Whole pieces of a place are taken from there. All
+  // places are overwritten before the own bytes go, as they may be.
   void stream(GroupStream& stream) override {
     constexpr std::size_t kPiece = 192;
-    const auto round = std::make_shared<GroupRound>(2);
-    std::vector<std::byte> bytes;
-    for (const GroupStream::Part& part : stream.out) bytes.insert(bytes.end(), part.bytes.begin(), part.bytes.end());
-    round->out[1 - rank_] = AlignedBuffer(bytes.size());
-    std::ranges::copy(bytes, round->out[1 - rank_].data());
-    round->in[1 - rank_] = AlignedBuffer(stream.in);
+    const auto round = std::make_shared<GroupRound>(members());
+    std::size_t longest = 0;
+    for (const GroupStream::Coming& in : stream.in) std::ranges::fill(in.place, std::byte{0x7F});
+    for (std::uint32_t r = 0; r < members(); ++r) {
+      std::vector<std::byte> bytes;
+      for (const auto& part : stream.out[r]) bytes.insert(bytes.end(), part.bytes.begin(), part.bytes.end());
+      round->out[r] = AlignedBuffer(bytes.size());
+      std::ranges::copy(bytes, round->out[r].data());
+      round->in[r] = AlignedBuffer(stream.in[r].bytes);
+      longest = std::max(longest, round->in[r].size());
+    }
     swap(round);
-    const ByteView in = std::as_const(round->in[1 - rank_]).span();
-    for (std::size_t at = 0; at < in.size(); at += kPiece) {
-      stream.take(in.subspan(at, std::min(kPiece, in.size() - at)), at);
+    std::vector<ByteView> pieces(members());
+    for (std::size_t at = 0; at < longest; at += kPiece) {
+      for (std::uint32_t r = 0; r < members(); ++r) {
+        const ByteView in = std::as_const(round->in[r]).span();
+        const MutableByteView place = stream.in[r].place;
+        pieces[r] = at < in.size() ? in.subspan(at, std::min(kPiece, in.size() - at)) : ByteView();
+        if (at >= place.size()) continue;
+        std::ranges::copy(pieces[r].first(std::min(pieces[r].size(), place.size() - at)), place.subspan(at).begin());
+        if (at + pieces[r].size() <= place.size()) pieces[r] = place.subspan(at, pieces[r].size());
+      }
+      stream.take(pieces, at);
     }
   }
   void fail(const std::string&) override { group_.fail(); }

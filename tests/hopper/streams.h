@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "tests/hopper/two_members.h"
@@ -22,23 +23,26 @@ inline Bytes pattern(std::size_t size, std::uint32_t seed) {
   return bytes;
 }
 
-// Writes what comes over its own bytes, which go from there.
+// Of two members: writes what comes over its own bytes, which go from there.
 struct InPlace final : GroupStream {
-  InPlace(const Bytes& own, std::size_t comes) : bytes(std::make_shared<Bytes>(own)), got(comes) {
+  InPlace(const Bytes& own, std::size_t comes, std::uint32_t other_rank = 1)
+      : GroupStream(2), other(other_rank), bytes(std::make_shared<Bytes>(own)), got(comes) {
     bytes->resize(std::max(own.size(), comes));
-    in = comes;
+    in[other].bytes = comes;
+    overwrites = true;
   }
   // In parts of these sizes and the rest.
   void send(std::size_t size, const std::vector<std::size_t>& parts = {}) {
     ByteView rest = ByteView(*bytes).first(size);
     for (const std::size_t part : parts) {
       if (part > rest.size()) break;
-      out.push_back({rest.first(part), bytes});
+      out[other].push_back({rest.first(part), bytes});
       rest = rest.subspan(part);
     }
-    out.push_back({rest, bytes});
+    out[other].push_back({rest, bytes});
   }
-  void take(ByteView piece, std::uint64_t at) override {
+  void take(std::span<const ByteView> all, std::uint64_t at) override {
+    const ByteView piece = all[other];
     EXPECT_EQ(at, taken);
     EXPECT_LE(piece.size(), kPieceBytes);
     taken += piece.size();
@@ -47,6 +51,7 @@ struct InPlace final : GroupStream {
     std::ranges::copy(piece, bytes->begin() + static_cast<std::ptrdiff_t>(at));
   }
 
+  const std::uint32_t other;
   std::shared_ptr<Bytes> bytes;
   Bytes got;
   std::size_t taken = 0;
@@ -58,7 +63,7 @@ class StreamMembers : public TwoMembers {
   // Each member says bytes of its own rank.
   void stream(std::uint32_t rank, std::size_t says, std::size_t expects, const std::vector<std::size_t>& parts = {},
               bool is_expected = false) {
-    InPlace both(pattern(says, rank), expects);
+    InPlace both(pattern(says, rank), expects, 1 - rank);
     both.send(says, parts);
     if (is_expected) links_[rank]->expect(both);
     links_[rank]->stream(both);
