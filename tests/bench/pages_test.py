@@ -35,6 +35,20 @@ class Crossings(unittest.TestCase):
         # From 4 to 1/4 between 1 and 10 Gbit/s: on a line of logarithms the middle.
         self.assertAlmostEqual(crossing.measured_crossings(cells)[4, 2], math.sqrt(10))
 
+    def test_stands_beside_the_simulated_one(self):
+        lines = [{"workers": 4, "overlap": overlap, "rates": [1.0, 2.5 / (1 + overlap), None, None]} for overlap in (0, 2 / 3)]
+        rows = crossing.crossing_table(lines, {(4, 2): 2.0, (4, 3): 7.0}).splitlines()[2:]
+        self.assertEqual(rows, ["| 4 | 2 | 2 | 2.5 | +25 % |", "| 4 | 3 | 7 | - |  |"])
+
+    def test_the_comparison_of_the_papers_is_one_with_hopping(self):
+        like = {"workers": 8, "models": 16, "gbit": 1, "gradient_bytes": 0, "data_bytes_per_worker": 1e6, "peak_rss_bytes": 2e6,
+                "valid_accuracy": 0.9, "load": 1, "hop_bytes": 0, "seconds": 2, "state_sha256": ["a"]}
+        cells = [{**like, "strategy": "hopping", "hop_bytes": 1e6},
+                 {**like, "strategy": "allreduce", "seconds": 9, "gradient_bytes": 5e8, "state_sha256": ["b"]}]
+        page = crossing.shape_of({"machine": "a machine", "job": {"epochs": 1}, "cells": cells})
+        self.assertIn("| `allreduce` | 9 | 4.5 | 500 | 500 | 1 | 2 | 0.9000 | other ones |", page)
+        self.assertIn("1 epoch;", page)
+
     def test_is_absent_where_hopping_always_wins_or_a_strategy_was_not_measured(self):
         cells = [cell(8, 8, "hopping", gbit, 10) for gbit in (1, 10)] + [cell(8, 8, "allreduce", gbit, 20) for gbit in (1, 10)]
         cells += [cell(4, 1, "hopping", gbit, 10) for gbit in (1, 10)]
