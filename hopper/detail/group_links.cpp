@@ -29,8 +29,7 @@ GroupLinks::GroupLinks(net::Executor network, std::vector<WorkerId> workers, std
       links_(workers_.size()),
       is_awaited_(workers_.size(), true),
       is_sending_(workers_.size(), false),
-      pieces_(workers_.size()),
-      sent_(workers_.size()) {
+      pieces_(workers_.size()) {
   is_awaited_[rank_] = false;
 }
 
