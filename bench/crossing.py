@@ -205,9 +205,10 @@ where x is the exchange of one model. They meet where x = c (1 / S - 1 / W).
 """
 
 MEASURED = """The simulator is given the time of an epoch of one worker alone, the rate of the links and a latency of 0.05 ms. A real run
-also starts, validates, writes its journal and makes states durable, which takes about 0.6 s of each run here; and an exchange
-costs processor time at both ends, which counts W / C times, as all computation does. So simulated times are shorter, those of
-quick exchanges most of all, and two crossings lie lower than the measured ones.
+also starts, validates, writes its journal and makes states durable. (Hopping on the quickest link takes 0.6 s longer than its
+computation.) An exchange costs processor time at both ends, too, which is stretched like all computation; how much of the
+difference that is was not measured. All simulated times are shorter than the measured ones, those of quick exchanges most of all,
+and so are the crossings.
 
 """
 
