@@ -208,7 +208,7 @@ MEASURED = """The simulator is given the time of an epoch of one worker alone, t
 also starts, validates, writes its journal and makes states durable. (Hopping on the quickest link takes 0.6 s longer than its
 computation.) An exchange costs processor time at both ends, too, which is stretched like all computation; how much of the
 difference that is was not measured. All simulated times are shorter than the measured ones, those of quick exchanges most of all,
-and so are the crossings.
+and the simulated crossings are lower.
 
 """
 
