@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/bytes.h"
 #include "tensor/tensor.h"
 
 namespace hop::hopper {
@@ -26,6 +27,12 @@ inline std::vector<std::size_t> edges_of(std::size_t elements, std::size_t parts
     edges.push_back(std::min(blocks * part / parts * kBlock, elements));
   }
   return edges;
+}
+
+/// Of a message in pieces: copies what lies in this piece, whose first byte is byte `at`, of the bytes behind `values`.
+inline void copy_end(ByteView piece, std::uint64_t at, std::uint64_t values, std::byte* end) {
+  const std::uint64_t from = std::max(values, at), to = at + piece.size();
+  if (from < to) std::copy_n(piece.data() + (from - at), to - from, end + (from - values));
 }
 
 /// Calls f(k) for each k below n, in any order. f(k) reads and writes no elements but those of place k.

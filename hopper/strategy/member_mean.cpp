@@ -143,8 +143,7 @@ class MemberMean::Pass final : public GroupStream {
     const ByteView piece = pieces[in_message_->member];
     const std::uint64_t values = in_message_->chunk.bytes(), end = at + piece.size();
     if (at < values) add(piece.first(static_cast<std::size_t>(std::min(end, values) - at)), at);
-    const std::uint64_t from = std::max(values, at);
-    if (from < end) std::memcpy(end_.data() + (from - values), piece.data() + (from - at), end - from);
+    copy_end(piece, at, values, end_.data());
   }
 
   const AlignedBuffer& end() const { return end_; }

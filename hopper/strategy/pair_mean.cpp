@@ -66,9 +66,7 @@ void PairMean::take(std::span<const ByteView> pieces, std::uint64_t at) {
       begin = end;
     }
   }
-  const std::uint64_t end_begins = in[other()].bytes - their_end_.size();
-  const std::uint64_t from = std::max(end_begins, at), to = at + piece.size();
-  if (from < to) std::memcpy(their_end_.data() + (from - end_begins), piece.data() + (from - at), to - from);
+  copy_end(piece, at, in[other()].bytes - their_end_.size(), their_end_.data());
 }
 
 // Some elements of the mean. The sum of a member without rows adds nothing. Both members run the same loop over the

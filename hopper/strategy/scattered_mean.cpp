@@ -152,11 +152,7 @@ void ScatteredMean::all_gather() {
 // The mean lies in its place already.
 void ScatteredMean::Gather::take(std::span<const ByteView> pieces, std::uint64_t at) {
   for (std::uint32_t rank = 0; rank < pieces.size(); ++rank) {
-    if (mean.firsts_from(rank) == 0 || pieces[rank].empty()) continue;
-    const std::uint64_t firsts_at = mean.bytes_of_part(rank), end = at + pieces[rank].size();
-    const std::uint64_t from = std::max(firsts_at, at);
-    if (from >= end) continue;
-    std::memcpy(mean.their_firsts_.data() + (from - firsts_at), pieces[rank].data() + (from - at), end - from);
+    if (mean.firsts_from(rank) > 0) copy_end(pieces[rank], at, mean.bytes_of_part(rank), mean.their_firsts_.data());
   }
 }
 
