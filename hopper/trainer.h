@@ -74,6 +74,9 @@ class Trainer {
   /// Throws DtypeError unless all parameters are f32, ConfigError for rows with weights, a scaler of gradients and
   /// Replicas::PushGradients.
   void set_exchange(std::shared_ptr<Exchange> exchange);
+  /// Steps that are recorded from now on compute in `memory`, as those of other trainers may that never train at the
+  /// same time. Otherwise the trainer has a pool of its own. Throws DeviceError for a pool of another device.
+  void share_memory(std::shared_ptr<MemoryPool> memory);
 
   /// Makes version 0 of the model: weights from random numbers addressed by (seed, model, parameter name), the rest as
   /// built. The weights are made on the CPU and loaded, so that they are the same on every device. Throws ConfigError
@@ -221,7 +224,7 @@ class Trainer {
   RecentlyUsed<Step> steps_;
   std::size_t recordings_ = 0;
   std::uint64_t early_exchanges_ = 0;
-  std::shared_ptr<MemoryPool> pool_;  // shared by all recorded steps, because no two run at the same time
+  std::shared_ptr<MemoryPool> pool_;  // of all recorded steps, because no two run at the same time
   double first_lr_;                   // the optimizer's, for configurations without lr
 };
 

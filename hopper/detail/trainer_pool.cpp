@@ -11,8 +11,10 @@
 namespace hop::hopper {
 namespace {
 
-constexpr std::size_t kFree = 6;           // of all architectures
-constexpr int kEnoughPerArchitecture = 2;  // on a device that copies beside its computation
+constexpr std::size_t kFree = 6;  // of all architectures
+
+// A device copies states beside its computation.
+int enough_per_architecture(Device device) { return device.is_cpu() ? 1 : 2; }
 
 }  // namespace
 
@@ -23,7 +25,7 @@ TrainerPool::TrainerPool(const Experiment& experiment, const data::Dataset& data
       device_(device),
       rows_(std::move(rows)),
       exchange_(strategy_of(experiment)->exchange()),
-      enough_(kEnoughPerArchitecture) {}
+      enough_(enough_per_architecture(device)) {}
 
 std::optional<std::uint64_t> TrainerPool::known_state_bytes(ModelId model, const Config& config) {
   const std::string key = architecture_key(experiment_, model, config);
@@ -44,19 +46,21 @@ std::uint64_t TrainerPool::state_bytes(ModelId model, const Config& config) {
 std::unique_ptr<Trainer> TrainerPool::try_take(ModelId model, const Config& config) {
   {
     const std::scoped_lock lock(mutex_);
-    if (!device_.is_cpu() && enough_ == 1) return nullptr;
+    if (enough_ == 1) return nullptr;
   }
   std::unique_ptr<Trainer> trainer = find_free(architecture_key(experiment_, model, config));
   if (trainer != nullptr) trainer->assign(model, config);
   return trainer;
 }
 
-std::unique_ptr<Trainer> TrainerPool::take_or_build(ModelId model, const Config& config) {
-  std::unique_ptr<Trainer> trainer = try_take(model, config);
-  if (trainer != nullptr || !device_.is_cpu()) return trainer;
-  trainer = build_or_find(model, config, architecture_key(experiment_, model, config));
-  trainer->assign(model, config);
-  return trainer;
+bool TrainerPool::is_built(ModelId model, const Config& config) {
+  const std::string key = architecture_key(experiment_, model, config);
+  const std::scoped_lock lock(mutex_);
+  return built_[key] > 0;
+}
+
+void TrainerPool::build_ahead(ModelId model, const Config& config) {
+  give_back(build_or_find(model, config, architecture_key(experiment_, model, config)));
 }
 
 std::unique_ptr<Trainer> TrainerPool::take_now(ModelId model, const Config& config) {
@@ -64,7 +68,7 @@ std::unique_ptr<Trainer> TrainerPool::take_now(ModelId model, const Config& conf
   bool enough = true;
   {
     const std::scoped_lock lock(mutex_);
-    enough = device_.is_cpu() || built_[key] >= enough_;
+    enough = built_[key] >= enough_;
   }
   std::unique_ptr<Trainer> trainer = enough ? find_free(key) : nullptr;
   if (trainer == nullptr) trainer = build_or_find(model, config, key);
@@ -87,6 +91,7 @@ void TrainerPool::clear() {
     const std::scoped_lock lock(mutex_);
     for (const auto& free : free_) --built_[free->key()];
     given_up.swap(free_);
+    memory_.reset();  // it goes when the last trainer that computes in it goes
   }
   given_up.clear();
   memory::empty_cache(device_);
@@ -105,7 +110,7 @@ std::unique_ptr<Trainer> TrainerPool::build_or_find(ModelId model, const Config&
   } catch (const MemoryError&) {
     std::unique_ptr<Trainer> free = find_free(key);
     if (free != nullptr) {
-      if (!device_.is_cpu()) make_one_enough();
+      make_one_enough();
       return free;
     }
   }
@@ -117,9 +122,21 @@ std::unique_ptr<Trainer> TrainerPool::build(ModelId model, const Config& config,
   auto trainer = std::make_unique<Trainer>(experiment_, model, config, dataset_, device_, rows_);
   trainer->set_exchange(exchange_);
   const std::scoped_lock lock(mutex_);
+  trainer->share_memory(shared_memory());
   ++built_[key];
   state_bytes_[key] = trainer->state().layout().bytes;
   return trainer;
+}
+
+// A block in the memory keeps its size, so what was made for an architecture stays when its trainer goes. If there are
+// ever new architectures, the memory that a few of them shared goes with the last one. The caller holds mutex_.
+std::shared_ptr<MemoryPool> TrainerPool::shared_memory() {
+  if (memory_ == nullptr || users_ == kFree) {
+    memory_ = std::make_shared<MemoryPool>(device_);
+    users_ = 0;
+  }
+  ++users_;
+  return memory_;
 }
 
 void TrainerPool::give_back(std::unique_ptr<Trainer> trainer) {

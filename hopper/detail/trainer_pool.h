@@ -11,13 +11,18 @@
 #include <string>
 
 #include "hopper/trainer.h"
+#include "tensor/memory_pool.h"
 
 namespace hop::hopper {
 
-/// Thread-safe: a worker's network, disk and compute threads call it. On the CPU a trainer is built whenever one is
-/// needed. On another device two per architecture are enough: while one trains, the next state arrives in the other and
-/// the last state leaves. If two do not fit, one has to be enough. Building on a device waits for the device, so the
-/// compute thread builds.
+/// Thread-safe: a worker's network, disk and compute threads call it. On the CPU one trainer per architecture is
+/// enough: states arrive and leave as bytes, and an exchange of pointers loads one when its unit begins. A second
+/// trainer would have activations of its own, which the caches do not know, and would record each step once more. On
+/// another device two are enough: while one trains, the next state arrives in the other and the last state leaves. If
+/// two do not fit, one has to be enough. Building on a device waits for the device, so the compute thread builds.
+///
+/// All compute in the same memory, because one trains at a time: activations that another trainer has just touched are
+/// in the caches, and their pages are there.
 class TrainerPool {
  public:
   /// The references outlive the pool.
@@ -32,9 +37,10 @@ class TrainerPool {
   /// A free trainer for the next unit of the model, without waiting. Null if there is none, or if one trainer per
   /// architecture must do: this one is reserved for the compute thread.
   std::unique_ptr<Trainer> try_take(ModelId model, const Config& config);
-  /// The same, but builds a trainer if none is free. Building on the CPU takes milliseconds. On a device it would wait
-  /// for the device, so the result there is null.
-  std::unique_ptr<Trainer> take_or_build(ModelId model, const Config& config);
+  /// Whether a trainer of the model's architecture has been built, free or taken.
+  bool is_built(ModelId model, const Config& config);
+  /// Builds a free trainer for the model's architecture, so that take_now() need not. Throws as take_now().
+  void build_ahead(ModelId model, const Config& config);
   /// A trainer for a unit that begins now. If a second trainer does not fit, takes a free one, now and from now on.
   /// Throws ConfigError; MemoryError, after free trainers of other architectures were destroyed.
   std::unique_ptr<Trainer> take_now(ModelId model, const Config& config);
@@ -52,6 +58,7 @@ class TrainerPool {
   std::unique_ptr<Trainer> find_free(const std::string& key);
   std::unique_ptr<Trainer> build_or_find(ModelId model, const Config& config, const std::string& key);
   std::unique_ptr<Trainer> build(ModelId model, const Config& config, const std::string& key);
+  std::shared_ptr<MemoryPool> shared_memory();
 
   const Experiment& experiment_;
   const data::Dataset& dataset_;
@@ -62,7 +69,9 @@ class TrainerPool {
   std::mutex mutex_;
   std::list<std::unique_ptr<Trainer>> free_;  // the latest used first
   std::map<std::string, int> built_;          // by key: trainers that are free or taken
-  int enough_;                                // of one architecture, on a device
+  std::shared_ptr<MemoryPool> memory_;        // null: the next trainer gets a new one
+  std::size_t users_ = 0;                     // trainers that got memory_
+  int enough_;                                // of one architecture
   std::map<std::string, std::uint64_t> state_bytes_;
 };
 

@@ -82,7 +82,7 @@ class Worker {
   struct Cargo {
     Lease lease;
     Config config;
-    std::unique_ptr<Trainer> trainer;  // on a device, maybe only once the unit begins
+    std::unique_ptr<Trainer> trainer;  // on the CPU once the unit begins; on a device maybe earlier
     nn::StateBytes bytes;              // the parent's; null for unit 0, and on the CPU once the trainer has taken them
     bool loaded = false;               // whether the trainer has the parent's state
     bool begun = false;
@@ -159,7 +159,7 @@ class Worker {
   net::Awaitable<worker::Event> read(CargoPtr cargo);
   StateStore::Stored take_parent(StateStore::Key key, const std::optional<worker::StateName>& name);
   void hand_over(Cargo& cargo, nn::StateBytes bytes);
-  bool take_place(const CargoPtr& cargo);
+  void take_place(const CargoPtr& cargo);
   void load_early(const CargoPtr& cargo);
   void load_ahead(const CargoPtr& cargo);
   void compute();

@@ -35,16 +35,14 @@ constexpr std::size_t kBlocksAhead = 3;
 
 }  // namespace
 
-// Finds a trainer for the job. If there is none now, the compute thread finds one when the unit begins.
+// Finds a trainer for the job. If there is none now, the compute thread finds one when the unit begins. On the CPU it
+// always does, so here a trainer of a new architecture is only built.
 net::Awaitable<worker::Event> Worker::prepare(CargoPtr cargo) {
-  if (!take_place(cargo) && device_.is_cpu()) {  // building takes milliseconds: the conversations must not wait
-    const auto build = [this, c = cargo.get()] { return pool_->take_or_build(c->lease.identity(), c->config); };
-    std::unique_ptr<Trainer> built = co_await on_disk(disk_, build);
-    {
-      const std::scoped_lock lock(mutex_);
-      if (is_waiting(cargo)) cargo->trainer = std::move(built);
-    }
-    if (built) pool_->give_back(std::move(built));  // the job was given up meanwhile
+  if (!device_.is_cpu()) {
+    take_place(cargo);
+  } else if (!pool_->is_built(cargo->lease.identity(), cargo->config)) {
+    // It takes milliseconds: the conversations must not wait.
+    co_await on_disk(disk_, [this, c = cargo.get()] { pool_->build_ahead(c->lease.identity(), c->config); });
   }
   co_return worker::event::Prepared{cargo->lease.attempt};
 }
@@ -74,21 +72,18 @@ void Worker::hand_over(Cargo& cargo, nn::StateBytes bytes) {
 }
 
 // Gives a free trainer to a waiting job. The job keeps it unless make_room() takes it back.
-bool Worker::take_place(const CargoPtr& cargo) {
+void Worker::take_place(const CargoPtr& cargo) {
   const std::scoped_lock lock(mutex_);
   if (is_waiting(cargo)) cargo->trainer = pool_->try_take(cargo->lease.identity(), cargo->config);
-  return cargo->trainer != nullptr;
 }
 
-// Loads a parent that waits for its turn. On the CPU that is an exchange of pointers.
+// Loads a parent that waits for its turn, to a device. On the CPU its unit does, by an exchange of pointers.
 void Worker::load_early(const CargoPtr& cargo) {
-  if (!device_.is_cpu()) return net::asio::post(disk_, [this, cargo] { load_ahead(cargo); });
-  const std::scoped_lock lock(mutex_);
-  if (is_waiting(cargo) && cargo->bytes && cargo->trainer) load(*cargo);
+  if (!device_.is_cpu()) net::asio::post(disk_, [this, cargo] { load_ahead(cargo); });
 }
 
-// Loads a state to a device in advance, on the disk thread: if the bytes are not in pinned memory, the copy takes the
-// caller's time. This is optional: a unit that begins earlier loads its state itself.
+// On the disk thread: if the bytes are not in pinned memory, the copy takes the caller's time. This is optional: a unit
+// that begins earlier loads its state itself.
 void Worker::load_ahead(const CargoPtr& cargo) {
   std::unique_ptr<Trainer> place;
   {

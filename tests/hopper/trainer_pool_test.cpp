@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -20,7 +22,8 @@ class CpuTrainerPool : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_.emplace();
-    data::write_dataset(data::glyphs({.train_rows = 32, .test_rows = 10}), *folder_ / "data", {.partitions = 1});
+    data::write_dataset(data::glyphs({.train_rows = 32, .test_rows = 10}), *folder_ / "data",
+                        {.partitions = 1, .validation = data::Validation::file()});
   }
   static void TearDownTestSuite() { folder_.reset(); }
   void TearDown() override { memory::set_limit(0); }
@@ -70,7 +73,95 @@ TEST_F(CpuTrainerPool, GivesTheFreeTrainerOfTheArchitecture) {
                                  same = pool.take_now(ModelId(2), config(10));
   EXPECT_EQ(same.get(), first);
   EXPECT_NE(other.get(), first);
-  EXPECT_NE(pool.take_or_build(ModelId(3), config(10)), nullptr) << "the CPU has as many as are wanted";
+}
+
+// A second one would have activations of its own, and would record each step once more.
+TEST_F(CpuTrainerPool, OneTrainerOfAnArchitectureServesAllUnits) {
+  Experiment e = experiment();
+  e.model.layers.clear();
+  int builds = 0;
+  e.model.builder = [&builds](const Config&, const ModelInput&) -> std::shared_ptr<nn::Module> {
+    ++builds;
+    return std::make_shared<nn::Sequential>(nn::Flatten(), nn::Linear(28 * 28, 10));
+  };
+  const data::Dataset data = dataset();
+  TrainerPool pool(e, data, Device::cpu());
+  EXPECT_FALSE(pool.is_built(ModelId(0), config(10)));
+  pool.build_ahead(ModelId(0), config(10));
+  EXPECT_TRUE(pool.is_built(ModelId(0), config(10)));
+  EXPECT_FALSE(pool.is_built(ModelId(1), config(10))) << "an application may build another net for it";
+  for (int unit = 0; unit < 5; ++unit) {
+    EXPECT_EQ(pool.try_take(ModelId(0), config(10)), nullptr) << "it is for the unit that begins first";
+    std::unique_ptr<Trainer> trainer = pool.take_now(ModelId(0), config(10));
+    EXPECT_TRUE(pool.is_built(ModelId(0), config(10))) << "free or taken";
+    pool.give_back(std::move(trainer));
+  }
+  EXPECT_EQ(builds, 1);
+}
+
+// Each trainer replays steps in memory that the other one has written over.
+TEST_F(CpuTrainerPool, TrainersShareTheirMemoryAndKeepTheirBits) {
+  Experiment e = experiment();
+  e.model.layers = {"flatten", "linear 20", "relu", "dropout 0.5", "linear 10"};
+  const data::Dataset data = dataset();
+  const data::Partition rows = data.partition(PartitionId(0)), validation = data.validation();
+  const auto epoch = [&](Trainer& trainer, std::uint32_t number) {
+    UnitMetrics metrics = trainer.train(rows, Epoch(number), PartitionId(0));
+    trainer.validate(validation, metrics);
+    return metrics.valid_loss;
+  };
+  TrainerPool pool(e, data, Device::cpu());
+  const std::unique_ptr<Trainer> small = pool.take_now(ModelId(0), config(10)),
+                                 large = pool.take_now(ModelId(1), config(20));
+  Trainer small_alone(e, ModelId(0), config(10), data), large_alone(e, ModelId(1), config(20), data);
+  for (Trainer* trainer : {small.get(), large.get(), &small_alone, &large_alone}) trainer->initialize();
+  for (std::uint32_t number = 0; number < 3; ++number) {
+    EXPECT_EQ(epoch(*small, number), epoch(small_alone, number)) << number;
+    EXPECT_EQ(epoch(*large, number), epoch(large_alone, number)) << number;
+  }
+  EXPECT_EQ(small->state().digest(), small_alone.state().digest());
+  EXPECT_EQ(large->state().digest(), large_alone.state().digest());
+}
+
+TEST_F(CpuTrainerPool, ValidationOfAnotherArchitectureTakesNoActivationsOfItsOwn) {
+  Experiment e = experiment();
+  constexpr std::int64_t kWidth = 50'000, kRows = 10;
+  e.model.layers = {"flatten", "linear 1", "linear " + std::to_string(kWidth), "relu", "linear 10"};
+  const data::Dataset data = dataset();
+  const data::Partition validation = data.validation();
+  constexpr std::size_t kActivations = sizeof(float) * kRows * kWidth;
+  TrainerPool pool(e, data, Device::cpu());
+  const auto taken_by_validation = [&](std::int64_t batch) {
+    std::unique_ptr<Trainer> trainer = pool.take_now(ModelId(0), config(batch));
+    trainer->initialize();
+    UnitMetrics metrics;
+    const std::size_t before = memory::active();
+    trainer->validate(validation, metrics);
+    const std::size_t after = memory::active();
+    pool.give_back(std::move(trainer));
+    return after - before;
+  };
+  ASSERT_EQ(validation.rows(), kRows);
+  EXPECT_GE(taken_by_validation(10), kActivations);
+  EXPECT_LT(taken_by_validation(20), kActivations) << "a batch of rows, and what the first trainer left";
+  pool.clear();
+  EXPECT_GE(taken_by_validation(10), kActivations) << "the memory went with the trainers";
+}
+
+// A block keeps its size, so without this rule the memory of each architecture would stay for the run's life.
+TEST_F(CpuTrainerPool, MemoryOfArchitecturesThatAreGoneGoes) {
+  const Experiment e = experiment();
+  const data::Dataset data = dataset();
+  TrainerPool pool(e, data, Device::cpu());
+  std::vector<std::size_t> active;
+  for (std::int64_t batch = 2; batch <= 32; ++batch) {
+    std::unique_ptr<Trainer> trainer = pool.take_now(ModelId(0), config(batch));
+    use(*trainer, data);
+    pool.give_back(std::move(trainer));
+    active.push_back(memory::active());
+  }
+  // Six of 14 to 19 rows are alive after the eighteenth, in two shared memories; six of 27 to 32 in the end.
+  EXPECT_LT(active.back(), 2 * active[17]);
 }
 
 // Without lr in a configuration, the optimizer's own rate counts, whichever model had the trainer before.

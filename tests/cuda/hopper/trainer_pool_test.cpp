@@ -25,7 +25,7 @@ class CudaTrainerPool : public testing::Toy {
     pool_.emplace(experiment_, *data_, Device::cuda());
   }
   std::unique_ptr<Trainer> take() { return pool_->take_now(ModelId(0), config()); }
-  std::unique_ptr<Trainer> take_or_build() { return pool_->take_or_build(ModelId(0), config()); }
+  std::unique_ptr<Trainer> try_take() { return pool_->try_take(ModelId(0), config()); }
 
   Experiment experiment_ = perceptron();
   int builds_ = 0, fails_at_ = -1;
@@ -43,13 +43,14 @@ TEST_F(CudaTrainerPool, BuildsASecondTrainerOfAnArchitectureAndNoThird) {
 }
 
 TEST_F(CudaTrainerPool, GivesEarlyOnlyWhatIsFree) {
-  EXPECT_EQ(take_or_build(), nullptr);
+  EXPECT_EQ(try_take(), nullptr);
+  EXPECT_FALSE(pool_->is_built(ModelId(0), config()));
   EXPECT_EQ(builds_, 0) << "building waits for the device";
   std::unique_ptr<Trainer> trainer = take();
-  EXPECT_EQ(take_or_build(), nullptr);
+  EXPECT_EQ(try_take(), nullptr);
   const Trainer* first = trainer.get();
   pool_->give_back(std::move(trainer));
-  EXPECT_EQ(take_or_build().get(), first);
+  EXPECT_EQ(try_take().get(), first);
 }
 
 TEST_F(CudaTrainerPool, TakesTheFreeTrainerWhereASecondOneDoesNotFitAndRemembersIt) {
@@ -61,7 +62,7 @@ TEST_F(CudaTrainerPool, TakesTheFreeTrainerWhereASecondOneDoesNotFitAndRemembers
     trainer = take();
     EXPECT_EQ(trainer.get(), first);
     pool_->give_back(std::move(trainer));
-    EXPECT_EQ(take_or_build(), nullptr) << "the only trainer is for the unit that comes first";
+    EXPECT_EQ(try_take(), nullptr) << "the only trainer is for the unit that comes first";
   }
   EXPECT_EQ(builds_, 2) << "one try, and no other per unit";
 }
