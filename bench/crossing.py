@@ -115,9 +115,9 @@ def crossing_table(lines, dots):
 
 
 def shape_of(measured):
-    """The comparison of the papers at our scale."""
+    """One comparison of the papers at our scale."""
     first, *rest = measured["cells"]
-    page = (f"## The comparison of the papers, at our scale\n\n{first['models']} models of the measured job on {first['workers']} workers, "
+    page = (f"### {measured['title'][0].upper()}{measured['title'][1:]}\n\n{first['models']} models on {first['workers']} workers, "
             f"{shown(first['gbit'])} Gbit/s, {plural(measured['job']['epochs'], 'epoch')}; batches of 32 rows, which all replicas of `allreduce` share. "
             f"{measured['machine']}\n\n"
             "| strategy | time, s | of hopping's | sent between workers, MB | of hopping's | rows on a worker, MB | memory of a worker, MB "
@@ -250,9 +250,9 @@ def main():
             panels.append(("measured", lines, dots))
         else:
             page += NOT_MEASURED
-    shape = FOLDER / "papers_shape.json"
-    if shape.exists():
-        page += "\n" + shape_of(json.loads(shape.read_text()))
+    shapes = sorted(FOLDER.glob("papers_shape*.json"))
+    if shapes:
+        page += "\n## The comparison of the papers, at our scale\n\n" + "\n".join(shape_of(json.loads(shape.read_text())) for shape in shapes)
     (FOLDER / "papers").mkdir(parents=True, exist_ok=True)
     (FOLDER / "papers/crossing.svg").write_text(picture(panels))
     (FOLDER / "crossing.md").write_text(page.rstrip() + "\n")

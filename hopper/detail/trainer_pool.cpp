@@ -11,9 +11,9 @@
 namespace hop::hopper {
 namespace {
 
-constexpr std::size_t kFree = 6;  // of all architectures
+constexpr std::size_t kFree = 8;  // of all architectures
 
-// A device copies states beside its computation.
+// On a device the next state arrives in a second trainer.
 int enough_per_architecture(Device device) { return device.is_cpu() ? 1 : 2; }
 
 }  // namespace
@@ -49,18 +49,32 @@ std::unique_ptr<Trainer> TrainerPool::try_take(ModelId model, const Config& conf
     if (enough_ == 1) return nullptr;
   }
   std::unique_ptr<Trainer> trainer = find_free(architecture_key(experiment_, model, config));
-  if (trainer != nullptr) trainer->assign(model, config);
-  return trainer;
+  return trainer != nullptr ? assigned(std::move(trainer), model, config) : nullptr;
 }
 
-bool TrainerPool::is_built(ModelId model, const Config& config) {
+bool TrainerPool::expect(ModelId model, const Config& config) {
   const std::string key = architecture_key(experiment_, model, config);
   const std::scoped_lock lock(mutex_);
+  const auto found = std::find_if(free_.begin(), free_.end(), [&](const auto& t) { return t->key() == key; });
+  if (found != free_.end()) free_.splice(free_.begin(), free_, found);
   return built_[key] > 0;
 }
 
+// Two jobs may have asked for it, one behind the other.
 void TrainerPool::build_ahead(ModelId model, const Config& config) {
+  if (expect(model, config)) return;
   give_back(build_or_find(model, config, architecture_key(experiment_, model, config)));
+}
+
+// A configuration that cannot be assigned costs no trainer.
+std::unique_ptr<Trainer> TrainerPool::assigned(std::unique_ptr<Trainer> trainer, ModelId model, const Config& config) {
+  try {
+    trainer->assign(model, config);
+  } catch (...) {
+    give_back(std::move(trainer));
+    throw;
+  }
+  return trainer;
 }
 
 std::unique_ptr<Trainer> TrainerPool::take_now(ModelId model, const Config& config) {
@@ -72,8 +86,7 @@ std::unique_ptr<Trainer> TrainerPool::take_now(ModelId model, const Config& conf
   }
   std::unique_ptr<Trainer> trainer = enough ? find_free(key) : nullptr;
   if (trainer == nullptr) trainer = build_or_find(model, config, key);
-  trainer->assign(model, config);
-  return trainer;
+  return assigned(std::move(trainer), model, config);
 }
 
 std::unique_ptr<Trainer> TrainerPool::find_free(const std::string& key) {

@@ -21,8 +21,8 @@ namespace hop::hopper {
 /// another device two are enough: while one trains, the next state arrives in the other and the last state leaves. If
 /// two do not fit, one has to be enough. Building on a device waits for the device, so the compute thread builds.
 ///
-/// All compute in the same memory, because one trains at a time: activations that another trainer has just touched are
-/// in the caches, and their pages are there.
+/// Because one trains at a time, a few of them compute in one memory: blocks of the same size serve them all. What
+/// another trainer has just touched is in the caches.
 class TrainerPool {
  public:
   /// The references outlive the pool.
@@ -37,9 +37,11 @@ class TrainerPool {
   /// A free trainer for the next unit of the model, without waiting. Null if there is none, or if one trainer per
   /// architecture must do: this one is reserved for the compute thread.
   std::unique_ptr<Trainer> try_take(ModelId model, const Config& config);
-  /// Whether a trainer of the model's architecture has been built, free or taken.
-  bool is_built(ModelId model, const Config& config);
-  /// Builds a free trainer for the model's architecture, so that take_now() need not. Throws as take_now().
+  /// A unit of the model follows soon: a free trainer of its architecture is the last one that is destroyed. False if
+  /// no such trainer has been built, free or taken.
+  bool expect(ModelId model, const Config& config);
+  /// If there is no trainer of the model's architecture, builds a free one, so that take_now() need not. Throws as
+  /// take_now().
   void build_ahead(ModelId model, const Config& config);
   /// A trainer for a unit that begins now. If a second trainer does not fit, takes a free one, now and from now on.
   /// Throws ConfigError; MemoryError, after free trainers of other architectures were destroyed.
@@ -56,6 +58,7 @@ class TrainerPool {
 
  private:
   std::unique_ptr<Trainer> find_free(const std::string& key);
+  std::unique_ptr<Trainer> assigned(std::unique_ptr<Trainer> trainer, ModelId model, const Config& config);
   std::unique_ptr<Trainer> build_or_find(ModelId model, const Config& config, const std::string& key);
   std::unique_ptr<Trainer> build(ModelId model, const Config& config, const std::string& key);
   std::shared_ptr<MemoryPool> shared_memory();

@@ -40,7 +40,7 @@ constexpr std::size_t kBlocksAhead = 3;
 net::Awaitable<worker::Event> Worker::prepare(CargoPtr cargo) {
   if (!device_.is_cpu()) {
     take_place(cargo);
-  } else if (!pool_->is_built(cargo->lease.identity(), cargo->config)) {
+  } else if (!pool_->expect(cargo->lease.identity(), cargo->config)) {
     // It takes milliseconds: the conversations must not wait.
     co_await on_disk(disk_, [this, c = cargo.get()] { pool_->build_ahead(c->lease.identity(), c->config); });
   }

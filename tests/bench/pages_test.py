@@ -45,7 +45,7 @@ class Crossings(unittest.TestCase):
                 "valid_accuracy": 0.9, "load": 1, "hop_bytes": 0, "seconds": 2, "state_sha256": ["a"]}
         cells = [{**like, "strategy": "hopping", "hop_bytes": 1e6},
                  {**like, "strategy": "allreduce", "seconds": 9, "gradient_bytes": 5e8, "state_sha256": ["b"]}]
-        page = crossing.shape_of({"machine": "a machine", "job": {"epochs": 1}, "cells": cells})
+        page = crossing.shape_of({"title": "a net on rows", "machine": "a machine", "job": {"epochs": 1}, "cells": cells})
         self.assertIn("| `allreduce` | 9 | 4.5 | 500 | 500 | 1 | 2 | 0.9000 | other ones |", page)
         self.assertIn("1 epoch;", page)
 

@@ -6,6 +6,7 @@
 #include "kernels/cpu/gemm_loops_internal.h"
 
 #include "kernels/cpu/isa/lanes.h"
+#include "kernels/cpu/isa/told_rows.h"
 
 namespace hop::kernels::HOP_ISA {
 namespace {
@@ -42,17 +43,23 @@ struct Tile {
   }
 
   HOP_INLINE static Lanes<T> first_value(const Gemm<T>& g, const Place<T>& at, int r, int v) {
-    if (g.adds) {
-      return load_up_to(g.c + (at.row + r) * g.c_row + at.column + v * kLaneCount, v + 1 == V ? at.last : kLaneCount);
-    }
+    const int n = v + 1 == V ? at.last : kLaneCount;
+    if (g.adds) return load_row(g.c + (at.row + r) * g.c_row + at.column + v * kLaneCount, n);
     if (g.bias == nullptr) return Lanes<T>(T{0});
-    if (g.bias_of_rows) return Lanes<T>(g.bias[at.row + r]);
-    return load_up_to(g.bias + at.column + v * kLaneCount, v + 1 == V ? at.last : kLaneCount);
+    if (!g.bias_of_rows) return load_row(g.bias + at.column + v * kLaneCount, n);
+    tell_read(g.bias + at.row + r, 1);
+    return Lanes<T>(g.bias[at.row + r]);
+  }
+
+  HOP_INLINE static Lanes<T> load_row(const T* p, int n) {
+    tell_read(p, n);
+    return load_up_to(p, n);
   }
 
   /// One step of k: x(r) is a's value in row r.
   template <class X>
   HOP_INLINE void add(const T* b, const X& x) {
+    tell_read(b, V * kLaneCount);
     Lanes<T> values[V];
 #pragma GCC unroll 3
     for (int v = 0; v < V; ++v) values[v] = load(b + v * kLaneCount);
@@ -68,13 +75,22 @@ struct Tile {
     const T* a = g.a + at.row * g.a_row;
     const T* b = at.b;
     if (g.a_row == 1) {  // a's column: R neighbours
-      for (std::int64_t i = 0; i < g.k; ++i, a += g.a_column, b += at.b_row) add(b, [a](int r) { return a[r]; });
+      for (std::int64_t i = 0; i < g.k; ++i, a += g.a_column, b += at.b_row) {
+        tell_read(a, R);
+        add(
+            b, [a](int r) __attribute__((always_inline)) { return a[r]; });
+      }
       return;
     }
     const T* streams[R];
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) streams[r] = a + r * g.a_row;
-    for (std::int64_t i = 0; i < g.k; ++i, b += at.b_row) add(b, [&](int r) { return streams[r][i]; });
+    for (int r = 0; r < R; ++r) {
+      streams[r] = a + r * g.a_row;
+      tell_read(streams[r], g.k);
+    }
+    for (std::int64_t i = 0; i < g.k; ++i, b += at.b_row)
+      add(
+          b, [&](int r) __attribute__((always_inline)) { return streams[r][i]; });
   }
 
   HOP_INLINE void finish(const Gemm<T>& g, const Place<T>& at) const {
@@ -82,6 +98,7 @@ struct Tile {
     if (g.c_column != 1) return finish_turned(c, g.c_column, (V - 1) * kLaneCount + at.last);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
+      tell_write(c + r * g.c_row, (V - 1) * kLaneCount + at.last);
 #pragma GCC unroll 3
       for (int v = 0; v < V; ++v)
         store_up_to(c + r * g.c_row + v * kLaneCount, v + 1 == V ? at.last : kLaneCount, sum[r][v]);
@@ -97,6 +114,7 @@ struct Tile {
       for (int v = 0; v < V; ++v) store(&values[r][v * kLaneCount], sum[r][v]);
     }
     for (int j = 0; j < columns; ++j) {
+      tell_write(c + j * c_column, R);
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) c[j * c_column + r] = values[r][j];
     }
@@ -104,7 +122,7 @@ struct Tile {
 };
 
 template <class T, int R, int V>
-[[gnu::noinline]] void compute(const Gemm<T>& g, const Place<T>& at) {
+[[gnu::noinline]] HOP_TELLS_ROWS void compute(const Gemm<T>& g, const Place<T>& at) {
   Tile<T, R, V> tile;
   tile.start(g, at);
   tile.run(g, at);

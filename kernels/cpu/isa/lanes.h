@@ -119,7 +119,8 @@ HOP_INLINE void store(double* p, int n, Register<double> x) {
 
 template <class T>
 HOP_INLINE Lanes<T> fma(Lanes<T> a, Lanes<T> b, Lanes<T> c) {
-  return map([](auto u, auto v, auto w) { return detail::fma(u, v, w); }, a, b, c);
+  return map(
+      [](auto u, auto v, auto w) __attribute__((always_inline)) { return detail::fma(u, v, w); }, a, b, c);
 }
 
 /// Sixteen neighbours, at any address.

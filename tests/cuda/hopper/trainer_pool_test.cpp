@@ -44,7 +44,7 @@ TEST_F(CudaTrainerPool, BuildsASecondTrainerOfAnArchitectureAndNoThird) {
 
 TEST_F(CudaTrainerPool, GivesEarlyOnlyWhatIsFree) {
   EXPECT_EQ(try_take(), nullptr);
-  EXPECT_FALSE(pool_->is_built(ModelId(0), config()));
+  EXPECT_FALSE(pool_->expect(ModelId(0), config()));
   EXPECT_EQ(builds_, 0) << "building waits for the device";
   std::unique_ptr<Trainer> trainer = take();
   EXPECT_EQ(try_take(), nullptr);
