@@ -19,6 +19,9 @@ Tensor matrix(std::int64_t rows, std::int64_t columns, std::size_t floats) {
                       {columns, 1});
 }
 
+// A row that begins inside its block and ends behind it has no other name.
+constexpr char kReport[] = "AddressSanitizer: (heap-buffer-overflow|unknown-crash)";
+
 class ToldRows : public testing::Test {
  protected:
   void SetUp() override {
@@ -31,21 +34,17 @@ class ToldRows : public testing::Test {
 
 TEST(WholeRows, Pass) { EXPECT_EQ(matmul(matrix(9, 40, 360), matrix(40, 50, 2000)).data<float>()[449], 40); }
 
-TEST_F(ToldRows, TheLeftMatrixIsTooShort) {
-  EXPECT_DEATH(matmul(matrix(9, 40, 359), matrix(40, 50, 2000)), "heap-buffer-overflow");
-}
+TEST_F(ToldRows, TheLeftMatrixIsTooShort) { EXPECT_DEATH(matmul(matrix(9, 40, 359), matrix(40, 50, 2000)), kReport); }
 
-TEST_F(ToldRows, TheRightMatrixIsTooShort) {
-  EXPECT_DEATH(matmul(matrix(9, 40, 360), matrix(40, 48, 1919)), "heap-buffer-overflow");
-}
+TEST_F(ToldRows, TheRightMatrixIsTooShort) { EXPECT_DEATH(matmul(matrix(9, 40, 360), matrix(40, 48, 1919)), kReport); }
 
 TEST_F(ToldRows, TheResultIsTooShort) {
-  EXPECT_DEATH(matmul(matrix(9, 40, 360), matrix(40, 50, 2000), matrix(9, 50, 449)), "heap-buffer-overflow");
+  EXPECT_DEATH(matmul(matrix(9, 40, 360), matrix(40, 50, 2000), matrix(9, 50, 449)), kReport);
 }
 
 TEST_F(ToldRows, TheLeftMatrixLiesColumnByColumn) {
   const Tensor turned = matrix(40, 9, 359).as_strided({9, 40}, {1, 9}, 0);
-  EXPECT_DEATH(matmul(turned, matrix(40, 50, 2000)), "heap-buffer-overflow");
+  EXPECT_DEATH(matmul(turned, matrix(40, 50, 2000)), kReport);
 }
 
 }  // namespace

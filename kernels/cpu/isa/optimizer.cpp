@@ -5,6 +5,7 @@
 
 #include "kernels/average_rules.h"
 #include "kernels/cpu/isa/access.h"
+#include "kernels/cpu/isa/told_rows.h"
 #include "kernels/cpu/optimizer_internal.h"
 #include "kernels/update_rules.h"
 
@@ -26,7 +27,7 @@ HOP_INLINE void apply(const C& constants, V& p, const V& g, [[maybe_unused]] V* 
 }
 
 template <class Rule, class V, class T>
-void update_loop(const void* constants, std::byte* const* arrays, std::int64_t n) {
+HOP_TELLS_ROWS void update_loop(const void* constants, std::byte* const* arrays, std::int64_t n) {
   using L = Access<V>;
   constexpr std::size_t kSlots = Rule::slots.size(), kRoom = kSlots == 0 ? 1 : kSlots;  // an array is not empty
   // A copy: stores to parameters cannot change it, so its numbers stay in registers.
@@ -35,6 +36,11 @@ void update_loop(const void* constants, std::byte* const* arrays, std::int64_t n
   const T* const g = reinterpret_cast<const T*>(arrays[1]);
   T* slots[kRoom] = {};
   for (std::size_t k = 0; k < kSlots; ++k) slots[k] = reinterpret_cast<T*>(arrays[2 + k]);
+  tell_read(g, n);
+  tell_write(p, n);
+  for (std::size_t k = 0; k < kSlots; ++k) {
+    if (is_kept<Rule>(slots, k)) tell_write(slots[k], n);
+  }
   for_each_vector<V>(
       n, [&](std::int64_t i, auto... count) __attribute__((always_inline)) {
         V value = L::load(p + i, count...), kept[kRoom] = {};

@@ -1,5 +1,5 @@
 // What a loop over registers reads and writes, told to a sanitizer row by row. A sanitizer looks at each access before
-// loops are unrolled, so an array of registers stays in memory and a tile takes 20 times as long. A function that is
+// loops are unrolled, so an array of registers stays in memory and the loop takes 20 times as long. A function that is
 // marked HOP_TELLS_ROWS tells the rows that it touches instead. What it calls must be marked always_inline, lambdas
 // too: the compiler keeps apart what a sanitizer sees and what it does not.
 #pragma once
@@ -12,7 +12,7 @@ extern "C" {
 void __asan_loadN(const void* data, std::size_t bytes);  // both end the program if a byte may not be touched
 void __asan_storeN(void* data, std::size_t bytes);
 }
-#define HOP_TELLS_ROWS __attribute__((no_sanitize("address")))
+#define HOP_TELLS_ROWS __attribute__((no_sanitize("address", "undefined")))
 #elif defined(__SANITIZE_THREAD__)
 extern "C" {
 void __tsan_read_range(const void* data, std::size_t bytes);
@@ -35,7 +35,7 @@ inline __attribute__((always_inline)) void tell_read([[maybe_unused]] const T* p
 #endif
 }
 
-/// `count` values from `p` on are written now.
+/// `count` values from `p` on are written now, and read before if need be.
 template <class T>
 inline __attribute__((always_inline)) void tell_write([[maybe_unused]] T* p, [[maybe_unused]] std::int64_t count) {
 #if defined(__SANITIZE_ADDRESS__)
