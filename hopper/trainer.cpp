@@ -103,13 +103,6 @@ std::unique_ptr<data::Batches> Trainer::make_batches(std::int64_t rows) const {
   return data::make_batches(loader_options(experiment_, dataset_, rows), device(), rows_);
 }
 
-void Trainer::share_memory(std::shared_ptr<MemoryPool> memory) {
-  if (memory->device() != device()) {
-    throw DeviceError("[train] expected memory on " + device().to_string() + ", got " + memory->device().to_string());
-  }
-  pool_ = std::move(memory);
-}
-
 void Trainer::keep_steps_of(std::size_t lanes) { steps_ = RecentlyUsed<Step>(kRecordedSteps * lanes); }
 
 void Trainer::assign(ModelId model, const Config& config) {

@@ -75,8 +75,9 @@ class Trainer {
   /// Replicas::PushGradients.
   void set_exchange(std::shared_ptr<Exchange> exchange);
   /// Steps that are recorded from now on compute in `memory`, as those of other trainers may that never train at the
-  /// same time. Otherwise the trainer has a pool of its own. Throws DeviceError for a pool of another device.
-  void share_memory(std::shared_ptr<MemoryPool> memory);
+  /// same time. Otherwise the trainer has a pool of its own. `memory` is of the trainer's device, or the next step
+  /// throws DeviceError.
+  void share_memory(std::shared_ptr<MemoryPool> memory) { pool_ = std::move(memory); }
 
   /// Makes version 0 of the model: weights from random numbers addressed by (seed, model, parameter name), the rest as
   /// built. The weights are made on the CPU and loaded, so that they are the same on every device. Throws ConfigError
