@@ -12,7 +12,7 @@ extern "C" {
 void __asan_loadN(const void* data, std::size_t bytes);  // both end the program if a byte may not be touched
 void __asan_storeN(void* data, std::size_t bytes);
 }
-#define HOP_TELLS_ROWS __attribute__((no_sanitize("address", "undefined")))
+#define HOP_TELLS_ROWS __attribute__((no_sanitize("address")))
 #elif defined(__SANITIZE_THREAD__)
 extern "C" {
 void __tsan_read_range(const void* data, std::size_t bytes);
