@@ -43,6 +43,16 @@ class CpuTrainerPool : public testing::Test {
     trainer.train(data.partition(PartitionId(0)), Epoch(0), PartitionId(0));
   }
 
+  // A trainer of each batch size from `first` to `last`, each new.
+  static void use_each(TrainerPool& pool, const data::Dataset& data, std::int64_t first, std::int64_t last) {
+    for (std::int64_t batch = first; batch <= last; ++batch) {
+      std::unique_ptr<Trainer> trainer = pool.take_now(ModelId(0), config(batch));
+      EXPECT_EQ(trainer->recordings(), 0U);
+      use(*trainer, data);
+      pool.give_back(std::move(trainer));
+    }
+  }
+
   static inline std::optional<TemporaryFolder> folder_;
 };
 
@@ -50,12 +60,7 @@ TEST_F(CpuTrainerPool, KeepsTheEightFreeTrainersThatWereUsedLast) {
   const Experiment e = experiment();
   const data::Dataset data = dataset();
   TrainerPool pool(e, data, Device::cpu());
-  for (std::int64_t batch = 10; batch < 19; ++batch) {
-    std::unique_ptr<Trainer> trainer = pool.take_now(ModelId(0), config(batch));
-    EXPECT_EQ(trainer->recordings(), 0U);
-    use(*trainer, data);
-    pool.give_back(std::move(trainer));
-  }
+  use_each(pool, data, 10, 18);
   for (std::int64_t batch = 18; batch > 10; --batch)
     EXPECT_GT(pool.take_now(ModelId(0), config(batch))->recordings(), 0U) << batch;
   EXPECT_EQ(pool.take_now(ModelId(0), config(10))->recordings(), 0U) << "it was the ninth";
@@ -175,11 +180,7 @@ TEST_F(CpuTrainerPool, ATrainerThatIsExpectedIsTheLastToGo) {
   const Experiment e = experiment();
   const data::Dataset data = dataset();
   TrainerPool pool(e, data, Device::cpu());
-  for (std::int64_t batch = 10; batch < 18; ++batch) {
-    std::unique_ptr<Trainer> trainer = pool.take_now(ModelId(0), config(batch));
-    use(*trainer, data);
-    pool.give_back(std::move(trainer));
-  }
+  use_each(pool, data, 10, 17);
   EXPECT_TRUE(pool.expect(ModelId(0), config(10)));
   pool.build_ahead(ModelId(0), config(18));
   EXPECT_GT(pool.take_now(ModelId(0), config(10))->recordings(), 0U);
