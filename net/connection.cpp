@@ -78,8 +78,9 @@ Connection::Connection(std::unique_ptr<Stream> stream, std::string peer, std::st
 
 Connection::~Connection() { stream_->close(); }
 
-Awaitable<void> Connection::send(std::uint16_t kind, ByteView control, ByteView payload, Patience patience) {
-  return run_on(executor_, send_here(shared_from_this(), kind, control, payload, patience));
+Awaitable<void> Connection::send(std::uint16_t kind, ByteView control, ByteView payload, Patience patience,
+                                 Headers headers) {
+  return run_on(executor_, send_here(shared_from_this(), kind, control, payload, patience, std::move(headers)));
 }
 
 Awaitable<Message> Connection::receive(Patience patience) {
@@ -91,12 +92,12 @@ Awaitable<Message> Connection::receive_small(std::uint32_t max_control_bytes, Pa
   return run_on(executor_, receive_here(shared_from_this(), limits, patience));
 }
 
-Awaitable<void> Connection::receive_payload(MutableByteView into, Patience patience) {
-  return run_on(executor_, take_payload_here(shared_from_this(), into, patience));
+Awaitable<void> Connection::receive_payload(MutableByteView into, Patience patience, Headers headers) {
+  return run_on(executor_, take_payload_here(shared_from_this(), into, patience, std::move(headers)));
 }
 
 Awaitable<void> Connection::skip_payload(Patience patience) {
-  return run_on(executor_, take_payload_here(shared_from_this(), std::nullopt, patience));
+  return run_on(executor_, take_payload_here(shared_from_this(), std::nullopt, patience, nullptr));
 }
 
 void Connection::close() {
@@ -123,12 +124,12 @@ Traffic Connection::traffic() const {
 }
 
 Awaitable<void> Connection::send_here([[maybe_unused]] Self self, std::uint16_t kind, ByteView control,
-                                      ByteView payload, Patience patience) {
+                                      ByteView payload, Patience patience, Headers headers) {
   const HeaderField header = encode_header(kind, control, payload.size());
   SendTurn turn(*this);
   const Watchdog watchdog = watch(patience, "send to");
   co_await fail_on_error(turn.comes());
-  co_await fail_on_error(write_frame(header, control, payload));
+  co_await fail_on_error(write_frame(header, control, payload, headers.get()));
 }
 
 Awaitable<Message> Connection::receive_here([[maybe_unused]] Self self, FrameLimits limits, Patience patience) {
@@ -141,17 +142,17 @@ Awaitable<Message> Connection::receive_here([[maybe_unused]] Self self, FrameLim
 }
 
 Awaitable<void> Connection::take_payload_here([[maybe_unused]] Self self, std::optional<MutableByteView> into,
-                                              Patience patience) {
+                                              Patience patience, Headers headers) {
   const ReceiveTurn turn(*this);
   if (into && into->size() != untaken_payload_) {
     throw NetError("[net] expected room for a payload of " + std::to_string(untaken_payload_) + " bytes, got " +
                    std::to_string(into->size()) + " (" + peer_ + ")");
   }
   const Watchdog watchdog = watch(patience, "payload from");
-  co_await fail_on_error(read_payload(into));
+  co_await fail_on_error(read_payload(into, headers.get()));
 }
 
-Awaitable<void> Connection::write_frame(HeaderField header, ByteView control, ByteView payload) {
+Awaitable<void> Connection::write_frame(HeaderField header, ByteView control, ByteView payload, ChunkHeaders* headers) {
   const std::size_t payload_bytes = payload.size();
   const PayloadLengthField length = encode_payload_length(payload_bytes);
   std::uint64_t control_bytes = header.size() + control.size() + (payload.empty() ? 0 : length.size());
@@ -164,7 +165,7 @@ Awaitable<void> Connection::write_frame(HeaderField header, ByteView control, By
     const ByteView chunk = payload.first(std::min(payload.size(), kSendChunkBytes));
     payload = payload.subspan(chunk.size());
     if (!chunk.empty()) {
-      chunk_header = encode_chunk_header(chunk);
+      chunk_header = headers != nullptr ? headers->of(chunk) : encode_chunk_header(chunk);
       parts[3] = chunk_header;
       parts[4] = chunk;
       control_bytes += chunk_header.size();
@@ -193,7 +194,7 @@ Awaitable<Message> Connection::read_message(FrameLimits limits) {
   co_return message;
 }
 
-Awaitable<void> Connection::read_payload(std::optional<MutableByteView> into) {
+Awaitable<void> Connection::read_payload(std::optional<MutableByteView> into, ChunkHeaders* headers) {
   std::uint64_t control_bytes = 0;
   AlignedBuffer dropped;  // receives the chunks of a skipped payload
   for (std::uint64_t missing = untaken_payload_; missing > 0;) {
@@ -205,6 +206,7 @@ Awaitable<void> Connection::read_payload(std::optional<MutableByteView> into) {
     const MutableByteView data = place.first(chunk.bytes);
     co_await read_exactly(data, "a chunk's data");
     check_chunk(chunk, data);
+    if (headers != nullptr) headers->add(data, chunk_field);
     control_bytes += chunk_field.size();
     missing -= chunk.bytes;
   }

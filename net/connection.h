@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "net/asio.h"
+#include "net/chunk_headers.h"
 #include "net/deadline.h"
 #include "net/frame.h"
 #include "net/stream.h"
@@ -59,7 +60,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Sends one message. The payload is written straight from the caller's memory; both ranges must stay valid and
   /// unchanged until the coroutine has ended. Concurrent senders take turns in the order of their calls. Returns when
   /// the transport has taken the bytes: the peer may not have read them yet.
-  Awaitable<void> send(std::uint16_t kind, ByteView control, ByteView payload = {}, Patience patience = {});
+  /// `headers`: of chunks that others send, too; null: each header is computed.
+  Awaitable<void> send(std::uint16_t kind, ByteView control, ByteView payload = {}, Patience patience = {},
+                       std::shared_ptr<ChunkHeaders> headers = {});
 
   /// The next message. Its payload, if any, must be taken or skipped before the next receive.
   Awaitable<Message> receive(Patience patience = {});
@@ -70,7 +73,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   /// Reads the payload of the last message straight into the caller's memory; `into.size()` must be `payload_bytes`.
   /// Each chunk's CRC is checked; when this throws, the contents of `into` are worthless.
-  Awaitable<void> receive_payload(MutableByteView into, Patience patience = {});
+  /// `headers` gets those of the chunks; null: nobody wants them.
+  Awaitable<void> receive_payload(MutableByteView into, Patience patience = {},
+                                  std::shared_ptr<ChunkHeaders> headers = {});
 
   /// Reads and drops the payload of the last message.
   Awaitable<void> skip_payload(Patience patience = {});
@@ -112,14 +117,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // The public operations, on executor_. `self` keeps the connection alive until they have ended.
   using Self = std::shared_ptr<Connection>;
-  Awaitable<void> send_here(Self self, std::uint16_t kind, ByteView control, ByteView payload, Patience patience);
+  using Headers = std::shared_ptr<ChunkHeaders>;
+  Awaitable<void> send_here(Self self, std::uint16_t kind, ByteView control, ByteView payload, Patience patience,
+                            Headers headers);
   Awaitable<Message> receive_here(Self self, FrameLimits limits, Patience patience);
-  Awaitable<void> take_payload_here(Self self, std::optional<MutableByteView> into, Patience patience);
+  Awaitable<void> take_payload_here(Self self, std::optional<MutableByteView> into, Patience patience, Headers headers);
 
   // The work of the public operations, once it is their turn.
-  Awaitable<void> write_frame(HeaderField header, ByteView control, ByteView payload);
+  Awaitable<void> write_frame(HeaderField header, ByteView control, ByteView payload, ChunkHeaders* headers);
   Awaitable<Message> read_message(FrameLimits limits);
-  Awaitable<void> read_payload(std::optional<MutableByteView> into);
+  Awaitable<void> read_payload(std::optional<MutableByteView> into, ChunkHeaders* headers);
   Awaitable<void> read_exactly(MutableByteView into, const char* what);
 
   template <class T>

@@ -29,10 +29,10 @@ struct RefusedError : NetError {
 
 /// Sends a message, and `payload` behind it; the payload's bytes outlive the call. As Connection::send.
 template <class M>
-net::Awaitable<void> send(std::shared_ptr<net::Connection> to, M m, ByteView payload = {},
-                          net::Patience patience = {}) {
+net::Awaitable<void> send(std::shared_ptr<net::Connection> to, M m, ByteView payload = {}, net::Patience patience = {},
+                          std::shared_ptr<net::ChunkHeaders> headers = {}) {
   const message::Bytes bytes = message::encode(m);
-  co_await to->send(message::kKind<M>, bytes, payload, patience);
+  co_await to->send(message::kKind<M>, bytes, payload, patience, std::move(headers));
 }
 
 /// From a message to its handler: one function for each message of a list. For std::visit.

@@ -96,11 +96,18 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
                                       std::shared_ptr<GroupRound> round, std::uint64_t number);
   static net::Awaitable<void> receive_from(std::shared_ptr<GroupLinks> self, std::uint32_t rank,
                                            std::shared_ptr<GroupRound> round, std::uint64_t number);
+  using Headers = std::shared_ptr<net::ChunkHeaders>;
+  /// What the pieces of a stream have in common with others, whose headers are known.
+  struct KnownHeaders {
+    Headers of_stream;  ///< of pieces that go to several members
+    Headers of_last;    ///< of those that came to their places in the stream before
+  };
   static net::Awaitable<void> send_pieces(std::shared_ptr<GroupLinks> self, Connection link, std::uint32_t rank,
                                           std::vector<GroupStream::Part> out, std::uint64_t number,
-                                          net::Patience patience);
+                                          net::Patience patience, KnownHeaders known);
   static net::Awaitable<void> receive_pieces(std::shared_ptr<GroupLinks> self, Connection link, std::uint32_t rank,
-                                             GroupStream::Coming in, std::uint64_t number, std::uint64_t beside);
+                                             GroupStream::Coming in, std::uint64_t number, std::uint64_t beside,
+                                             Headers came);
   /// Whether expect() was the last call for this round or stream, whose number it left in `number`. Forgets the number.
   bool is_expected(std::uint64_t& number) const {
     const std::uint64_t last = std::exchange(number, 0);
@@ -150,6 +157,7 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   std::uint64_t round_ = 0;                // the number of the last one
   std::vector<std::deque<Piece>> pieces_;  // of the stream, that have come, by rank
   std::vector<AlignedBuffer> spare_pieces_;
+  Headers came_, came_before_;                          // KnownHeaders::of_last, for the next stream and for this one
   bool overwrites_ = false;                             // GroupStream::overwrites of the stream
   std::vector<std::uint64_t> sent_;                     // bytes of the stream, by rank
   std::deque<GroupMail> mail_;                          // messages that have come

@@ -3,6 +3,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <memory>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -26,6 +27,14 @@ std::uint64_t size_of(std::span<const GroupStream::Coming> in) {
   return bytes;
 }
 
+bool goes_to_several(const GroupStream& stream) {
+  std::set<const std::byte*> seen;
+  for (const std::vector<GroupStream::Part>& parts : stream.out) {
+    if (!parts.empty() && !parts.front().bytes.empty() && !seen.insert(parts.front().bytes.data()).second) return true;
+  }
+  return false;
+}
+
 // What is to lie in its place, of pieces that came to a buffer.
 void bring_to_their_places(const GroupStream& stream, std::span<const ByteView> pieces, std::uint64_t at) {
   for (std::size_t rank = 0; rank < pieces.size(); ++rank) {
@@ -41,8 +50,15 @@ class Cutter {
  public:
   explicit Cutter(std::span<const GroupStream::Part> parts) : parts_(parts) {}
 
-  ByteView next(std::size_t bytes) {
-    if (const ByteView rest = rest_of_part(); rest.size() >= bytes) return take(rest.first(bytes));
+  struct Piece {
+    ByteView bytes;
+    bool is_copy = false;       // its memory is that of another piece later
+    bool is_passed_on = false;  // as of its part
+  };
+  Piece next(std::size_t bytes) {
+    if (const ByteView rest = rest_of_part(); rest.size() >= bytes) {
+      return {take(rest.first(bytes)), false, parts_.front().is_passed_on};
+    }
     if (copy_.empty()) copy_ = AlignedBuffer(bytes);  // the first piece is the longest one
     for (MutableByteView missing = copy_.span().first(bytes); !missing.empty();) {
       const ByteView rest = rest_of_part();
@@ -50,7 +66,7 @@ class Cutter {
       std::ranges::copy(bytes_here, missing.begin());
       missing = missing.subspan(bytes_here.size());
     }
-    return copy_.span().first(bytes);
+    return {copy_.span().first(bytes), true};
   }
 
  private:
@@ -144,13 +160,14 @@ bool GroupLinks::may_take(const GroupStream& stream, std::uint64_t at) const {
 void GroupLinks::begin_to_receive(const GroupStream& stream, bool has_places) {
   ++round_;
   for (std::deque<Piece>& pieces : pieces_) pieces.clear();  // of a stream that was expected and given up
+  came_before_ = std::exchange(came_, has_places ? std::make_shared<net::ChunkHeaders>() : nullptr);
   if (!error_.empty()) return;
   for (std::uint32_t rank = 0; rank < members(); ++rank) {
     if (rank == rank_ || stream.in[rank].bytes == 0) continue;
     const GroupStream::Coming in = has_places ? stream.in[rank] : GroupStream::Coming{stream.in[rank].bytes};
     const std::uint64_t beside = size_of(stream.in) - in.bytes + stream.allowance;
     const Connection& link = links_[rank];
-    net::asio::co_spawn(link->executor(), receive_pieces(shared_from_this(), link, rank, in, round_, beside),
+    net::asio::co_spawn(link->executor(), receive_pieces(shared_from_this(), link, rank, in, round_, beside, came_),
                         net::asio::detached);
     is_awaited_[rank] = true;
     ++parts_;
@@ -161,11 +178,12 @@ void GroupLinks::begin_to_send(const GroupStream& stream, net::Patience patience
   sent_.assign(members(), 0);
   overwrites_ = stream.overwrites;
   if (!error_.empty()) return;
+  const KnownHeaders known{goes_to_several(stream) ? std::make_shared<net::ChunkHeaders>() : nullptr, came_before_};
   for (std::uint32_t rank = 0; rank < members(); ++rank) {
     if (rank == rank_ || size_of(stream.out[rank]) == 0) continue;
     const Connection& link = links_[rank];
     net::asio::co_spawn(link->executor(),
-                        send_pieces(shared_from_this(), link, rank, stream.out[rank], round_, patience),
+                        send_pieces(shared_from_this(), link, rank, stream.out[rank], round_, patience, known),
                         net::asio::detached);
     is_sending_[rank] = true;
     ++parts_;
@@ -174,7 +192,7 @@ void GroupLinks::begin_to_send(const GroupStream& stream, net::Patience patience
 
 net::Awaitable<void> GroupLinks::send_pieces(std::shared_ptr<GroupLinks> self, Connection link, std::uint32_t rank,
                                              std::vector<GroupStream::Part> out, std::uint64_t number,
-                                             net::Patience patience) {
+                                             net::Patience patience, KnownHeaders known) {
   std::size_t bytes = 0;
   const auto end = [&bytes, rank](GroupLinks* links) { links->count_sent(rank, bytes, true); };
   const std::unique_ptr<GroupLinks, decltype(end)> guard(self.get(), end);  // fail() may throw
@@ -184,7 +202,9 @@ net::Awaitable<void> GroupLinks::send_pieces(std::shared_ptr<GroupLinks> self, C
       self->count_sent(rank, bytes, false);
       bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, missing));
       const message::Round head{number};
-      co_await hopper::send(link, head, cutter.next(bytes), patience);
+      const Cutter::Piece piece = cutter.next(bytes);
+      const Headers headers = piece.is_copy ? nullptr : piece.is_passed_on ? known.of_last : known.of_stream;
+      co_await hopper::send(link, head, piece.bytes, patience, headers);
     }
   } catch (const std::exception& error) {
     bytes = 0;  // the last piece was not sent
@@ -194,7 +214,8 @@ net::Awaitable<void> GroupLinks::send_pieces(std::shared_ptr<GroupLinks> self, C
 
 // Takes pieces whatever the compute thread does: no bytes wait in the network. `beside`: bytes that come from others.
 net::Awaitable<void> GroupLinks::receive_pieces(std::shared_ptr<GroupLinks> self, Connection link, std::uint32_t rank,
-                                                GroupStream::Coming in, std::uint64_t number, std::uint64_t beside) {
+                                                GroupStream::Coming in, std::uint64_t number, std::uint64_t beside,
+                                                Headers came) {
   const auto end = [rank](GroupLinks* links) { links->end_of_pieces(rank); };
   const std::unique_ptr<GroupLinks, decltype(end)> guard(self.get(), end);
   try {
@@ -205,7 +226,8 @@ net::Awaitable<void> GroupLinks::receive_pieces(std::shared_ptr<GroupLinks> self
       self->check_head(head, number, bytes, rank);
       if (patience.deadline == net::kNever) patience = self->patience_with(in.bytes + beside);
       Piece piece = self->piece_for(in, at, bytes);
-      co_await link->receive_payload(piece.bytes, patience);
+      const Headers headers = piece.buffer.empty() ? came : nullptr;
+      co_await link->receive_payload(piece.bytes, patience, headers);
       self->put_piece(rank, std::move(piece));
     }
   } catch (const std::exception& error) {

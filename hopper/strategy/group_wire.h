@@ -43,6 +43,7 @@ class GroupStream {
   struct Part {
     ByteView bytes;
     std::shared_ptr<const void> memory;  ///< keeps the bytes
+    bool is_passed_on = false;           ///< it came to its place in the last stream, and is as it came
   };
   struct Coming {
     std::uint64_t bytes = 0;

@@ -126,7 +126,8 @@ class MemberMean::Pass final : public GroupStream {
     if (out_message) {
       const std::span<float> values = mean.sum(out_message->chunk);
       const auto end = mean.end_of(*out_message);
-      out[out_message->member] = {{ByteView(std::as_bytes(values)), memory}, {end->span(), end}};
+      out[out_message->member] = {{ByteView(std::as_bytes(values)), memory, out_message->is_passed_on},
+                                  {end->span(), end}};
     }
     if (in_message) {
       end_ = AlignedBuffer(mean.size_of_end(*in_message));

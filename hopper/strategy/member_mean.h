@@ -60,9 +60,10 @@ class MemberMean {
   /// What goes to a member or comes from it, in this order.
   struct Message {
     std::uint32_t member = 0;
-    Chunk chunk{};            ///< of the sum
-    bool has_flag = false;    ///< whether a loss is lost, as far as the sender has heard: 8 bytes
-    bool has_firsts = false;  ///< the tensors of the first replica
+    Chunk chunk{};              ///< of the sum
+    bool has_flag = false;      ///< whether a loss is lost, as far as the sender has heard: 8 bytes
+    bool has_firsts = false;    ///< the tensors of the first replica
+    bool is_passed_on = false;  ///< the chunk came in the round before, in place of what was there
   };
   /// What becomes of a chunk of the sum when values come.
   enum class Join : std::uint8_t {

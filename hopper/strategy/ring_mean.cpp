@@ -47,7 +47,10 @@ void RingMean::reduce_scatter() {
 void RingMean::all_gather() {
   const std::uint32_t distance = before(first_member(), self());  // rounds before this member has the tensors
   for (std::uint32_t step = 0; step + 1 < members(); ++step) {
-    const Message out{.member = before(self()), .chunk = chunk(behind(self(), step)), .has_firsts = step == distance};
+    const Message out{.member = before(self()),
+                      .chunk = chunk(behind(self(), step)),
+                      .has_firsts = step == distance,
+                      .is_passed_on = step > 0};
     const Message in{
         .member = behind(self()), .chunk = chunk(behind(self(), step + 1)), .has_firsts = step + 1 == distance};
     pass(out, in, Join::Replace);

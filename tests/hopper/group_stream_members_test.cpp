@@ -78,6 +78,86 @@ TEST(StreamsOfManyMembers, BringEachMembersBytesInStepAndToTheirPlaces) {
   });
 }
 
+// The CRCs of a stream are those of its bytes, wherever bytes lay in the stream before.
+TEST(StreamsOfManyMembers, TakeOneMemoryToSeveralMembers) {
+  constexpr std::size_t kBytes = 3 * kPieceBytes + 8;
+  ManyMembers members(4);
+  members.run([&](std::uint32_t rank) {
+    const auto own = std::make_shared<Bytes>(kBytes);
+    for (std::uint32_t round = 0; round < 3; ++round) {
+      *own = pattern(kBytes, seed_of(rank, round));
+      Kept stream(4);
+      for (std::uint32_t r = 0; r < 4; ++r) {
+        if (r == rank) continue;
+        stream.comes(r, kBytes, kBytes);
+        stream.out[r] = {{*own, own}};
+      }
+      members[rank].stream(stream);
+      for (std::uint32_t r = 0; r < 4; ++r) {
+        if (r == rank) continue;
+        EXPECT_EQ(stream.got[r], pattern(kBytes, seed_of(r, round))) << r << " to " << rank;
+      }
+    }
+  });
+}
+
+// What a member got in one stream goes on in the next one.
+class PassedOn : public ::testing::Test {
+ protected:
+  static constexpr std::size_t kBytes = 2 * kPieceBytes + 8;
+  static constexpr std::uint32_t kMembers = 3;
+
+  // Sends `bytes` to the member before and returns what comes from the one behind.
+  Kept pass(std::uint32_t rank, std::shared_ptr<Bytes> bytes, bool is_passed_on) {
+    Kept stream(kMembers);
+    stream.comes((rank + 1) % kMembers, kBytes, kBytes);
+    stream.out[(rank + kMembers - 1) % kMembers] = {{*bytes, bytes, is_passed_on}};
+    members_[rank].stream(stream);
+    return stream;
+  }
+  ManyMembers members_{kMembers};
+};
+
+TEST_F(PassedOn, ArrivesAsItCame) {
+  members_.run([&](std::uint32_t rank) {
+    auto bytes = std::make_shared<Bytes>(pattern(kBytes, rank));
+    for (std::uint32_t round = 0; round < 5; ++round) {
+      const Kept stream = pass(rank, bytes, round > 0);
+      const std::uint32_t from = (rank + 1) % kMembers;
+      EXPECT_EQ(stream.got[from], pattern(kBytes, (rank + 1 + round) % kMembers)) << rank << ", round " << round;
+      bytes = stream.places[from];
+    }
+  });
+}
+
+TEST_F(PassedOn, MayChangeIfNobodySaysThatItIsAsItCame) {
+  members_.run([&](std::uint32_t rank) {
+    auto bytes = std::make_shared<Bytes>(pattern(kBytes, rank));
+    for (std::uint32_t round = 0; round < 3; ++round) {
+      bytes->front() = static_cast<std::byte>(round);
+      const Kept stream = pass(rank, bytes, false);
+      const std::uint32_t from = (rank + 1) % kMembers;
+      EXPECT_EQ(stream.got[from].front(), static_cast<std::byte>(round));
+      bytes = stream.places[from];
+    }
+  });
+}
+
+TEST_F(PassedOn, IsRefusedIfItIsNotAsItCame) {
+  members_.run([&](std::uint32_t rank) {
+    const Kept stream = pass(rank, std::make_shared<Bytes>(pattern(kBytes, rank)), false);
+    const auto bytes = stream.places[(rank + 1) % kMembers];
+    bytes->front() ^= std::byte{1};
+    try {
+      pass(rank, bytes, true);
+      ADD_FAILURE() << "a changed byte came through";
+    } catch (const MemberLost& error) {
+      EXPECT_THAT(error.what(), ::testing::AnyOf(::testing::HasSubstr("expected a chunk with CRC-32C"),
+                                                 ::testing::HasSubstr("[net] lost"), ::testing::HasSubstr("got 0")));
+    }
+  });
+}
+
 // Member 0 has half of what it waits for. When stream() has thrown, the place is the caller's alone.
 TEST(StreamsOfManyMembers, LeaveTheirPlacesAloneWhenAMemberIsLost) {
   constexpr std::size_t kBytes = 8 * kPieceBytes;
