@@ -40,6 +40,10 @@ Violations tests_that_are_not_there(const SourceFile& page, const std::vector<So
 /// A file of more than 350 lines says why within its first 15: "Long because ...".
 Violations long_without_reason(const std::vector<SourceFile>& tree);
 
+/// No `a ? b : c` stands in the expression of a co_await: g++ 12 destroys its temporaries twice, which ends the program
+/// when one of them is a shared_ptr.
+Violations choices_in_awaits(const std::vector<SourceFile>& tree);
+
 /// README.md and the pages of docs/.
 std::vector<SourceFile> read_pages(const std::filesystem::path& root);
 /// The paths of all files under `root`, without builds and runs.

@@ -52,6 +52,10 @@ TEST(Architecture, MembersOfPublicStructsHaveInitialisers) {
 
 TEST(Architecture, LongFilesSayWhy) { EXPECT_THAT(long_without_reason(read_tree(source_directory())), IsEmpty()); }
 
+TEST(Architecture, NothingIsChosenWithinAnAwait) {
+  EXPECT_THAT(choices_in_awaits(read_tree(source_directory())), IsEmpty());
+}
+
 TEST(Architecture, PagesNameFilesThatExist) {
   const fs::path root = source_directory();
   const std::vector<SourceFile> pages = read_pages(root);
@@ -180,6 +184,16 @@ TEST_F(FakeTree, LongFileNeedsItsReasonNearTheTop) {
   write("bench/silent.cpp", "//\n" + body);
   EXPECT_THAT(long_without_reason(tree()),
               ElementsAre(HasSubstr("bench/silent.cpp:1: 351 lines"), HasSubstr("nn/too_late.cpp:1: 351 lines")));
+}
+
+TEST_F(FakeTree, NothingIsChosenWithinAnAwait) {
+  write("net/a.cpp",
+        "co_await send(to, is_kept ? kept : nullptr);\n"
+        "co_await send(to,\n    is_kept ? kept\n : nullptr);\n"
+        "const auto what = is_kept ? kept : nullptr;\nco_await send(to, what);\n"
+        "co_await send(to, \"why?\");  // really?\n"
+        "const bool x = is_kept ? (co_await a(), true) : false;\n");
+  EXPECT_THAT(choices_in_awaits(tree()), ElementsAre(HasSubstr("net/a.cpp:1:"), HasSubstr("net/a.cpp:2:")));
 }
 
 TEST_F(FakeTree, APageNamesTestsAndTheirFilesAsTheyAre) {
