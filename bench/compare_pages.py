@@ -19,7 +19,13 @@ from xml.sax.saxutils import escape
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 REPLICAS = ("allreduce", "averaging", "parameter_server")
-SCALED = {"allreduce": ("sqrt", "linear")}  # tried beside the learning rates of the grid
+# Run beside the strategy as it is: (strategy, words, a setting). Scaled rates are tried beside those of the grid.
+VARIANTS = (
+    ("task_parallel", "replicate", "run.task_data=replicate"),
+    ("task_parallel", "remote", "run.task_data=remote"),
+    ("allreduce", "lr sqrt", "run.lr_scale=sqrt"),
+    ("allreduce", "lr linear", "run.lr_scale=linear"),
+)
 
 # name: (experiment, what stands in DATA, words)
 EXPERIMENTS = {
@@ -50,7 +56,7 @@ def compare(hop, experiment, source, folder, *options):
 
 
 def run(hop, name, data, scratch):
-    """Yields what is known after each step: first all strategies, then those with scaled learning rates."""
+    """Yields what is known after each step: first all strategies, then their variants."""
     experiment, part, _ = EXPERIMENTS[name]
     if part is None:
         source = scratch / f"{name}.csv"
@@ -59,20 +65,22 @@ def run(hop, name, data, scratch):
         source = data / part
     result = compare(hop, experiment, source, scratch / name)
     result = {"date": time.strftime("%Y-%m-%d"), **machine(), **result}
-    result["trials"] = [{**trial, "lr_scale": "none"} for trial in result["trials"]]
+    result["trials"] = [{**trial, "variant": ""} for trial in result["trials"]]
     yield result
-    for strategy, scales in SCALED.items():
-        for scale in scales:
-            scaled = compare(hop, experiment, source, scratch / f"{name}-{strategy}-{scale}", "--strategies", strategy,
-                             "--set", f"run.lr_scale={scale}")
-            result["trials"] += [{**trial, "lr_scale": scale} for trial in scaled["trials"]]
-            yield result
+    for number, (strategy, variant, setting) in enumerate(VARIANTS):
+        measured = compare(hop, experiment, source, scratch / f"{name}-{number}", "--strategies", strategy, "--set", setting)
+        result["trials"] += [{**trial, "variant": variant} for trial in measured["trials"]]
+        yield result
 
 
 # ---- words
 
 def title(trial):
-    return trial["strategy"] + ("" if trial["lr_scale"] == "none" else f", lr {trial['lr_scale']}")
+    return trial["strategy"] + (f", {trial['variant']}" if trial["variant"] else "")
+
+
+def has_rates_of_the_grid(trial):
+    return not trial["variant"].startswith("lr")
 
 
 def capital(what):
@@ -91,7 +99,7 @@ def score(value):
 COSTS = (
     ("time", "s", lambda t: t["wall_seconds"]),
     ("processor time", "s", lambda t: t["cpu_seconds"]),
-    ("sent between workers", "MB", lambda t: (t["hop_bytes"] + t["gradient_bytes"]) / 1e6),
+    ("sent between workers", "MB", lambda t: (t["hop_bytes"] + t["gradient_bytes"] + t["data_bytes"]) / 1e6),
     ("rows on a worker", "MB", lambda t: t["data_bytes_per_worker"] / 1e6),
     ("rows on all workers", "MB", lambda t: t["data_bytes_stored"] / 1e6),
     ("memory of a worker", "MB", lambda t: t["peak_rss_bytes"] / 1e6),
@@ -122,7 +130,7 @@ def findings(result):
     else:
         lines.append(f"No rival scores better than hopping ({score(hopping['best_score'])})"
                      + (f"; {', '.join(same)} has the same bits." if same else "."))
-    behind = [t for t in scored if t["lr_scale"] == "none" and sign * t["best_score"] < sign * hopping["best_score"]]
+    behind = [t for t in scored if has_rates_of_the_grid(t) and sign * t["best_score"] < sign * hopping["best_score"]]
     if behind:
         lines.append("Behind it, with the learning rates of the grid: " + ", ".join(f"{title(t)} {score(t['best_score'])}" for t in behind) + ".")
     busy = result["load"] > result["cores"] + 1
@@ -130,7 +138,7 @@ def findings(result):
         if name == "time" and busy:
             lines.append(f"The machine was busy (load {result['load']:g} on {result['cores']} cores): times compare nothing here, processor time does.")
             continue
-        fair = [t for t in rivals if t["lr_scale"] == "none"]
+        fair = [t for t in rivals if has_rates_of_the_grid(t)]
         better = [f"{title(t)} {shown(of(t))}" for t in fair if of(t) < 0.97 * of(hopping)]
         if better:
             lines.append(f"**Less {name} than hopping** ({shown(of(hopping))} {unit}): {', '.join(better)}.")
@@ -139,7 +147,7 @@ def findings(result):
 
 # ---- the picture: the best score over time, then bars
 
-COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#57606a", "#9a6700")
+COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#57606a", "#9a6700", "#0a7f8f", "#5b4636")
 STYLE = """<style>
 text { font: 12px system-ui, sans-serif; fill: #24292f } .title { font-weight: bold } .small { font-size: 11px; fill: #6e7781 }
 polyline { fill: none; stroke-width: 2 } line { stroke: #d0d7de }
@@ -214,10 +222,12 @@ Made by `./dev compare` from runs of `hop compare`; the text stands in `bench/co
 Each experiment has one grid, one seed, four partitions and two worker processes. All strategies train the same models over the
 same rows for as many epochs. `batch_size` is that of one replica, as in Horovod and DistributedDataParallel: with four
 replicas, `allreduce` makes a quarter of the updates. So it stands there three times, with the learning rates of the grid, and
-with these times 2 and times 4 (`lr_scale = "sqrt"` and `"linear"`).
+with these times 2 and times 4 (`lr_scale = "sqrt"` and `"linear"`). `task_parallel` stands there three times, too: each worker
+has all rows from the start, or only its own ones and copies the others first (`task_data = "replicate"`), or reads them for
+each pass (`"remote"`).
 
 "bits" compares the final states of all models with those of hopping. With small data hopping moves more bytes than it saves: a
-state is a large part of a data set of a few megabytes, and `task_parallel` moves none.
+state is a large part of a data set of a few megabytes, and `task_parallel` moves none if the rows are everywhere already.
 
 Scores are of one seed, on 1,666 rows of MNIST, 2,000 of CIFAR-10 and 8,000 of the table: the standard error of an accuracy of
 0.95 on 1,666 rows is 0.005, so less than that is no difference. Scaled rates widen the grid for `allreduce` alone. That

@@ -19,6 +19,7 @@
 #include "cli/job_file.h"
 #include "cli/network_option.h"
 #include "cli/simulate_job.h"
+#include "data/dataset.h"
 #include "hopper/build_model.h"
 #include "hopper/detail/auto_strategy.h"
 #include "hopper/run.h"
@@ -68,6 +69,13 @@ class Measured {
   }
 
   const hopper::Results& results() const { return results_; }
+  /// Of all partitions.
+  double row_bytes() const {
+    double bytes = 0;
+    const auto dataset = data::Dataset::open(results_.run_directory / "data", data::Files::none);
+    for (const data::PartitionEntry& entry : dataset.manifest().partitions) bytes += static_cast<double>(entry.bytes);
+    return bytes;
+  }
   double state_bytes() const { return state_bytes_; }
   /// Of an epoch of the model; for one that was not measured: of all models' mean.
   double epoch_seconds(ModelId model) const {
@@ -118,6 +126,7 @@ struct Line {
   std::uint32_t block = 1;  // partitions that train a model together, of hopping
   simulate::RunReport report{};
   bool has_replicas = false;
+  bool copies_rows = false;          // task_data = "replicate"
   std::optional<GroupTime> group{};  // of a strategy with replicas that was measured
 };
 
@@ -131,6 +140,18 @@ double transfer_seconds_of(const SimulateArguments& arguments, const Measured* m
   if (measured == nullptr && arguments.network.empty()) return simulate::RunOptions{}.transfer_seconds;
   const simulate::Link link = link_of(arguments);
   return link.latency_seconds + (measured != nullptr ? measured->state_bytes() : 0) / link.bytes_per_second;
+}
+
+// How long the rows of a pass are on the wire, as the mean over all passes, of tasks whose workers fetch them
+// (docs/strategies.md, "Where the rows come from").
+double reading_seconds(const hopper::Experiment& experiment, const SimulateArguments& arguments,
+                       const Measured* measured, std::uint32_t partitions) {
+  const hopper::RunSettings& settings = experiment.run;
+  const bool reads = settings.task_data && settings.strategy.name() == hopper::kTaskParallel;
+  if (!reads || *settings.task_data == hopper::TaskData::Replicate || measured == nullptr) return 0;
+  const double all = measured->row_bytes();
+  const double others = all * (1 - 1.0 / settings.workers) - static_cast<double>(settings.task_cache_bytes);
+  return std::max(0.0, others) / partitions / link_of(arguments).bytes_per_second;
 }
 
 // A choice needs the machines of the run.
@@ -162,10 +183,12 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
   const std::uint32_t partitions = std::max(experiment.data.partitions.value_or(given), experiment.run.workers);
   experiment.data.partitions = partitions;
   simulate::RunOptions options;
+  const double reading = reading_seconds(experiment, arguments, measured, partitions);
   options.pass_seconds = [&](ModelId model, const hopper::Config&) {
     if (measured == nullptr) return arguments.pass_seconds.value_or(1);
     const double units = hopper::strategy_of(experiment)->units_per_epoch({partitions, experiment.run.workers});
-    return (measured->epoch_seconds(model) + units * measured->gap_seconds()) / partitions;
+    const double training = (measured->epoch_seconds(model) + units * measured->gap_seconds()) / partitions;
+    return std::max(training, reading);  // rows come while the pass before trains
   };
   if (measured != nullptr) {
     options.metrics = [&](ModelId model, const hopper::Config&, Epoch epoch) {
@@ -179,6 +202,8 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
   Line line{experiment.run.strategy.name(), experiment.run.policy.name(), experiment.run.workers, partitions,
             hopper::group_of(*strategy)};
   line.has_replicas = strategy->replicas() != hopper::Replicas::None;
+  line.copies_rows = experiment.run.strategy.name() == hopper::kTaskParallel &&
+                     experiment.run.task_data == hopper::TaskData::Replicate;
   line.report = simulate::run(experiment, options);
   if (measured != nullptr) line.group = time_with_exchange(experiment, options, line, link_of(arguments), *measured);
   return line;
@@ -291,6 +316,10 @@ void print_assumptions(const SimulateArguments& arguments, const Measured* measu
             shortest(1e3 * transfer_seconds_of(arguments, measured)) + " ms (--network RATE,LATENCY)";
   }
   if (!text.empty()) std::printf("assumed: %s\n", text.c_str());
+  if (std::ranges::any_of(lines, &Line::copies_rows)) {
+    std::puts(
+        "not in it: the rows that each worker copies from the others in its first unit (task_data = \"replicate\")");
+  }
   const auto grew = [&](const Line& line) { return line.partitions > lines.front().partitions; };
   if (std::ranges::any_of(lines, grew)) {
     std::puts(measured != nullptr ? "more workers than partitions: the same rows in as many partitions as workers"

@@ -126,21 +126,36 @@ bool Dataset::has_partition(PartitionId id) const {
          with_data_errors([&] { return fs::exists(folder_ / manifest_.partitions[id.index()].file); });
 }
 
-Partition Dataset::partition(PartitionId id, Verify verify) const {
+const PartitionEntry& Dataset::entry_of(PartitionId id) const {
   if (id.value >= partition_count()) {
     throw IndexError("[dataset] expected a partition below " + std::to_string(partition_count()) + ", got " +
                      std::to_string(id.value) + " (" + folder_.string() + ")");
   }
-  return open_checked(manifest_.partitions[id.index()], id.value, verify);
+  return manifest_.partitions[id.index()];
+}
+
+Partition Dataset::partition(PartitionId id, Verify verify) const {
+  const PartitionEntry& entry = entry_of(id);
+  return checked(Partition::open(folder_ / entry.file, verify), entry, id.value);
+}
+
+Partition Dataset::partition_of(PartitionId id, AlignedBuffer bytes) const {
+  const PartitionEntry& entry = entry_of(id);
+  return checked(Partition::of_bytes(std::move(bytes), entry.file), entry, id.value);
+}
+
+Partition Dataset::partition_in(const fs::path& folder, PartitionId id) const {
+  const PartitionEntry& entry = entry_of(id);
+  return checked(Partition::open(folder / entry.file), entry, id.value);
 }
 
 Partition Dataset::validation(Verify verify) const {
   if (!manifest_.validation) throw DataError("[dataset] expected validation rows, got none (" + folder_.string() + ")");
-  return open_checked(*manifest_.validation, kValidationIndex, verify);
+  const PartitionEntry& entry = *manifest_.validation;
+  return checked(Partition::open(folder_ / entry.file, verify), entry, kValidationIndex);
 }
 
-Partition Dataset::open_checked(const PartitionEntry& entry, std::uint32_t index, Verify verify) const {
-  Partition partition = Partition::open(folder_ / entry.file, verify);
+Partition Dataset::checked(Partition partition, const PartitionEntry& entry, std::uint32_t index) const {
   const PartitionHeader& header = partition.header();
   const auto check = [&](bool same, const char* what) {
     if (!same) {

@@ -92,6 +92,9 @@ class Dataset {
   /// Opens a partition and checks that its header agrees with the manifest. Throws DataError; IndexError for an unknown
   /// id.
   Partition partition(PartitionId id, Verify verify = Verify::yes) const;
+  /// The same of the bytes of its file, and of a file in another folder: copies that came from another node.
+  Partition partition_of(PartitionId id, AlignedBuffer bytes) const;
+  Partition partition_in(const std::filesystem::path& folder, PartitionId id) const;
   bool has_validation() const { return manifest_.validation.has_value(); }
   /// Throws DataError when the data set has no validation rows.
   Partition validation(Verify verify = Verify::yes) const;
@@ -99,7 +102,8 @@ class Dataset {
  private:
   Dataset(std::filesystem::path folder, Manifest manifest)
       : folder_(std::move(folder)), manifest_(std::move(manifest)) {}
-  Partition open_checked(const PartitionEntry& entry, std::uint32_t index, Verify verify) const;
+  const PartitionEntry& entry_of(PartitionId id) const;
+  Partition checked(Partition partition, const PartitionEntry& entry, std::uint32_t index) const;
   std::filesystem::path folder_;
   Manifest manifest_;
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "data/mapped_file.h"
@@ -9,9 +11,30 @@
 
 namespace hop::data {
 
+namespace {
+
+// A whole file: mapped, or in memory.
+class FileBytes {
+ public:
+  explicit FileBytes(const std::filesystem::path& path) : file_(path), mapped_(std::in_place, path) {}
+  FileBytes(AlignedBuffer memory, std::filesystem::path name) : file_(std::move(name)), memory_(std::move(memory)) {}
+  const std::filesystem::path& file() const { return file_; }
+  ByteView bytes() const { return mapped_ ? mapped_->bytes() : memory_.span(); }
+  void release(std::size_t offset, std::size_t size) const {
+    if (mapped_) mapped_->release(offset, size);
+  }
+
+ private:
+  std::filesystem::path file_;
+  std::optional<MappedFile> mapped_;
+  AlignedBuffer memory_;
+};
+
+}  // namespace
+
 struct Partition::Body {
-  explicit Body(const std::filesystem::path& path) : mapped(path) {}
-  MappedFile mapped;
+  explicit Body(auto&&... file) : whole(std::forward<decltype(file)>(file)...) {}
+  FileBytes whole;
   PartitionHeader header;
   std::vector<ByteView> columns;       // rows only
   std::vector<std::size_t> row_bytes;  // per column
@@ -33,10 +56,10 @@ std::string hex(std::uint32_t value) {
                   block + ")");
 }
 
-Prologue read_prologue(const MappedFile& mapped) {
-  const ByteView bytes = mapped.bytes();
+Prologue read_prologue(const FileBytes& whole) {
+  const ByteView bytes = whole.bytes();
   const auto check = [&](bool valid, std::size_t offset, const std::string& message) {
-    if (!valid) fail(message, mapped.file(), offset, "prologue");
+    if (!valid) fail(message, whole.file(), offset, "prologue");
   };
   check(bytes.size() >= sizeof(Prologue), bytes.size(),
         "expected a prologue of 32 bytes, got a file of " + std::to_string(bytes.size()));
@@ -55,26 +78,26 @@ Prologue read_prologue(const MappedFile& mapped) {
   return prologue;
 }
 
-DecodedHeader read_header(const MappedFile& mapped, const Prologue& prologue) {
+DecodedHeader read_header(const FileBytes& whole, const Prologue& prologue) {
   const ByteView padded =
-      mapped.bytes().subspan(sizeof(Prologue), first_column_offset(prologue.header_bytes) - sizeof(Prologue));
+      whole.bytes().subspan(sizeof(Prologue), first_column_offset(prologue.header_bytes) - sizeof(Prologue));
   const std::uint32_t crc = crc32c(padded);
   if (crc != prologue.header_crc) {
-    fail("expected CRC-32C " + hex(prologue.header_crc) + ", got " + hex(crc), mapped.file(), sizeof(Prologue),
+    fail("expected CRC-32C " + hex(prologue.header_crc) + ", got " + hex(crc), whole.file(), sizeof(Prologue),
          "header");
   }
   try {
     DecodedHeader decoded = decode_header(padded.first(prologue.header_bytes));
-    if (decoded.first_column + decoded.layout.bytes != mapped.bytes().size()) {
+    if (decoded.first_column + decoded.layout.bytes != whole.bytes().size()) {
       throw DataError("[partition] expected columns of " + std::to_string(decoded.layout.bytes) + " bytes in all");
     }
     return decoded;
   } catch (const DataError& error) {
-    throw DataError(std::string(error.what()) + " (" + mapped.file().string() + ", offset 32, header)");
+    throw DataError(std::string(error.what()) + " (" + whole.file().string() + ", offset 32, header)");
   }
 }
 
-void verify_column(const MappedFile& mapped, const DecodedHeader& decoded, std::size_t column) {
+void verify_column(const FileBytes& whole, const DecodedHeader& decoded, std::size_t column) {
   const ColumnExtent& extent = decoded.layout.columns[column];
   const std::uint64_t block_bytes = decoded.header.block_bytes;
   std::uint64_t released = 0;  // bytes of this column that have left the resident set
@@ -83,13 +106,13 @@ void verify_column(const MappedFile& mapped, const DecodedHeader& decoded, std::
     const std::uint64_t offset = decoded.first_column + extent.offset + start;
     const std::uint64_t size = std::min(block_bytes, extent.padded - start);
     const std::uint32_t expected = decoded.crcs[column][block];
-    const std::uint32_t found = crc32c(mapped.bytes().subspan(offset, size));
+    const std::uint32_t found = crc32c(whole.bytes().subspan(offset, size));
     if (found != expected) {
-      fail("expected CRC-32C " + hex(expected) + ", got " + hex(found), mapped.file(), offset,
+      fail("expected CRC-32C " + hex(expected) + ", got " + hex(found), whole.file(), offset,
            "block " + std::to_string(block) + " of column \"" + decoded.header.columns[column].name + "\"");
     }
     if (start + size - released >= kReleaseBytes || block + 1 == extent.blocks) {
-      mapped.release(decoded.first_column + extent.offset + released, start + size - released);
+      whole.release(decoded.first_column + extent.offset + released, start + size - released);
       released = start + size;
     }
   }
@@ -98,12 +121,19 @@ void verify_column(const MappedFile& mapped, const DecodedHeader& decoded, std::
 }  // namespace
 
 Partition Partition::open(const std::filesystem::path& file, Verify verify) {
-  const auto body = std::make_shared<Body>(file);
-  DecodedHeader decoded = read_header(body->mapped, read_prologue(body->mapped));
+  return read(std::make_shared<Body>(file), verify);
+}
+
+Partition Partition::of_bytes(AlignedBuffer bytes, const std::filesystem::path& name, Verify verify) {
+  return read(std::make_shared<Body>(std::move(bytes), name), verify);
+}
+
+Partition Partition::read(std::shared_ptr<Body> body, Verify verify) {
+  DecodedHeader decoded = read_header(body->whole, read_prologue(body->whole));
   for (std::size_t i = 0; i < decoded.layout.columns.size(); ++i) {
-    if (verify == Verify::yes) verify_column(body->mapped, decoded, i);
+    if (verify == Verify::yes) verify_column(body->whole, decoded, i);
     const ColumnExtent& extent = decoded.layout.columns[i];
-    body->columns.push_back(body->mapped.bytes().subspan(decoded.first_column + extent.offset, extent.bytes));
+    body->columns.push_back(body->whole.bytes().subspan(decoded.first_column + extent.offset, extent.bytes));
     body->row_bytes.push_back(decoded.header.columns[i].row_bytes());
   }
   body->header = std::move(decoded.header);
@@ -111,9 +141,10 @@ Partition Partition::open(const std::filesystem::path& file, Verify verify) {
 }
 
 const PartitionHeader& Partition::header() const { return body_->header; }
-const std::filesystem::path& Partition::file() const { return body_->mapped.file(); }
-std::size_t Partition::file_bytes() const { return body_->mapped.bytes().size(); }
-void Partition::release_pages() const { body_->mapped.release(0, file_bytes()); }
+const std::filesystem::path& Partition::file() const { return body_->whole.file(); }
+ByteView Partition::bytes() const { return body_->whole.bytes(); }
+std::size_t Partition::file_bytes() const { return body_->whole.bytes().size(); }
+void Partition::release_pages() const { body_->whole.release(0, file_bytes()); }
 
 std::size_t Partition::column_index(std::string_view name) const {
   const auto found = std::ranges::find(columns(), name, &Column::name);

@@ -38,13 +38,16 @@ struct PartitionHeader {
   std::uint32_t block_bytes = 64 << 10;       ///< bytes under one CRC-32C; the last block may be shorter
 };
 
-/// An open partition: a shared handle to a read-only mapping. Copies are cheap; any number of threads may read.
-/// The file must not be changed while it is open: partitions are replaced by rename, never written in place.
+/// An open partition: a shared handle to a read-only mapping, or to bytes in memory. Copies are cheap; any number of
+/// threads may read. The file must not be changed while it is open: partitions are replaced by rename, never written in
+/// place.
 class Partition {
  public:
   /// Maps the file and checks magic, version, sizes and header, and with Verify::yes every block, before anything is
   /// used. Throws DataError that names the file, the offset and the block.
   static Partition open(const std::filesystem::path& file, Verify verify = Verify::yes);
+  /// The same of the bytes of such a file, which came from elsewhere. `name` stands for the file in errors.
+  static Partition of_bytes(AlignedBuffer bytes, const std::filesystem::path& name, Verify verify = Verify::yes);
 
   const PartitionHeader& header() const;
   std::int64_t rows() const { return header().rows; }
@@ -52,19 +55,22 @@ class Partition {
   /// The place of a column in columns(). Throws DataError when there is none of that name.
   std::size_t column_index(std::string_view name) const;
 
-  /// All rows of a column, one after the other, as they lie in the mapped file.
+  /// All rows of a column, one after the other, as they lie in the file.
   ByteView column(std::size_t index) const;
   /// One row of a column. Throws IndexError when there is no such row.
   ByteView row(std::size_t column, std::int64_t row) const;
 
   const std::filesystem::path& file() const;
   std::size_t file_bytes() const;
+  /// All bytes of the file.
+  ByteView bytes() const;
   /// Tells the kernel that this process does not need the mapped pages for now: they leave its resident set, not the
-  /// page cache. Never changes what is read.
+  /// page cache. Never changes what is read. Does nothing to a partition of bytes.
   void release_pages() const;
 
  private:
   struct Body;
+  static Partition read(std::shared_ptr<Body> body, Verify verify);
   explicit Partition(std::shared_ptr<const Body> body) : body_(std::move(body)) {}
   std::shared_ptr<const Body> body_;
 };

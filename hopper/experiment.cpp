@@ -4,6 +4,7 @@
 #include "hopper/detail/experiment_keys.h"
 #include "hopper/detail/restore.h"
 #include "hopper/strategy/data_parallel.h"
+#include "hopper/strategy/task_parallel.h"
 
 namespace hop::hopper {
 namespace {
@@ -27,6 +28,7 @@ std::shared_ptr<const Strategy> strategy_of(const Experiment& experiment) {
   const ReplicaOptions& replicas = experiment.run.replicas;
   const bool is_async = replicas.mode.value_or(ServerMode::Sync) == ServerMode::Async;
   if (is_async && experiment.run.strategy.name() == kParameterServer) return async_parameter_server();
+  if (experiment.run.task_data && experiment.run.strategy.name() == kTaskParallel) return scattered_tasks();
   return make_strategy(experiment.run.strategy, replicas.group.value_or(1));
 }
 

@@ -128,6 +128,15 @@ enum class ServerMode : std::uint8_t {
   Async,  ///< each one when it comes: Replicas::PushGradients
 };
 
+/// How a worker of "task_parallel" comes to the rows of other nodes, if each node has its own ones alone at first: the
+/// block of partitions that it would own with "hopping". They come over the network, a partition at a time, while the
+/// pass before trains.
+enum class TaskData : std::uint8_t {
+  Replicate,  ///< each partition comes once, and stays on the node's disk
+  Remote,     ///< each pass fetches its partition anew
+  Cache,      ///< as Remote, but the first ones that have room in RunSettings::task_cache_bytes stay in memory
+};
+
 /// For strategies with replicas (Strategy::replicas); others do not read them. What is empty was not said.
 struct ReplicaOptions {
   std::optional<BatchRows> batch{};                ///< empty: PerReplica
@@ -155,7 +164,9 @@ struct RunSettings {
   /// In a run directory: why the run chose its strategy. run() forgets what stands here before.
   std::string strategy_choice{};
   ReplicaOptions replicas{};
-  Order order = Order::Fixed;  ///< the facts that decide the bits
+  std::optional<TaskData> task_data{};  ///< with "task_parallel"; empty: each node has all rows from the start
+  std::uint64_t task_cache_bytes = 0;   ///< with TaskData::Cache: memory of each worker for rows of other nodes
+  Order order = Order::Fixed;           ///< the facts that decide the bits
   /// Decides who goes where next: a name of policies(), or a maker. Empty: the default_policy() of the strategy.
   NameOr<PolicyMaker> policy{};
   std::uint32_t workers = 2;

@@ -300,6 +300,8 @@ void Ledger::count(const UnitMetrics& metrics) {
   shared_bytes_ += metrics.shared_bytes.value_or(0);
   exchange_bytes_ += metrics.exchange_bytes.value_or(0);
   statistics_bytes_ += metrics.statistics_bytes.value_or(0);
+  data_bytes_ += metrics.data_bytes.value_or(0);
+  data_seconds_ += metrics.data_seconds.value_or(0);
   peak_rss_bytes_ = std::max(peak_rss_bytes_, metrics.peak_rss_bytes);
   gaps_.push_back(metrics.gap_seconds);
   idle_.push_back(metrics.idle_seconds);

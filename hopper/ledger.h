@@ -144,6 +144,8 @@ class Ledger {
   std::uint64_t shared_bytes() const { return shared_bytes_; }          ///< UnitMetrics::shared_bytes of all units
   std::uint64_t exchange_bytes() const { return exchange_bytes_; }      ///< UnitMetrics::exchange_bytes of all units
   std::uint64_t statistics_bytes() const { return statistics_bytes_; }  ///< UnitMetrics::statistics_bytes of all units
+  std::uint64_t data_bytes() const { return data_bytes_; }              ///< UnitMetrics::data_bytes of all units
+  double data_seconds() const { return data_seconds_; }                 ///< UnitMetrics::data_seconds of all units
   std::uint64_t peak_rss_bytes() const { return peak_rss_bytes_; }      ///< the largest value that a worker reported
   /// UnitMetrics::gap_seconds and idle_seconds of each unit, in the order of the commits.
   std::span<const double> gaps() const { return gaps_; }
@@ -211,6 +213,8 @@ class Ledger {
   std::uint64_t shared_bytes_ = 0;
   std::uint64_t exchange_bytes_ = 0;
   std::uint64_t statistics_bytes_ = 0;
+  std::uint64_t data_bytes_ = 0;
+  double data_seconds_ = 0;
   std::uint64_t peak_rss_bytes_ = 0;
   std::vector<double> gaps_, idle_;
   std::vector<std::string> arithmetic_;

@@ -41,6 +41,10 @@ struct UnitMetrics {
   /// layers.
   std::optional<std::uint64_t> statistics_bytes{};
   std::optional<std::uint64_t> statistics_rounds{};
+  /// Of rows that lie on other nodes: the bytes that crossed the network for the unit, and how long it stood still
+  /// until they came. None where all rows lie on the worker's node.
+  std::optional<std::uint64_t> data_bytes{};
+  std::optional<double> data_seconds{};
   bool operator==(const UnitMetrics&) const = default;
 
   static void describe(auto& m, auto&& field) {
@@ -61,6 +65,8 @@ struct UnitMetrics {
     field("arrivals", m.arrivals);
     field("statistics_bytes", m.statistics_bytes);
     field("statistics_rounds", m.statistics_rounds);
+    field("data_bytes", m.data_bytes);
+    field("data_seconds", m.data_seconds);
   }
 };
 

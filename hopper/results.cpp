@@ -232,6 +232,8 @@ Results summarize(const Ledger& ledger, const Objective& objective) {
   results.hops = ledger.hops();
   results.network.hop = ledger.received_bytes();
   results.network.gradient = ledger.exchange_bytes();
+  results.network.data = ledger.data_bytes();
+  results.data_wait_seconds = ledger.data_seconds();
   const Itinerary& itinerary = ledger.itinerary();
   results.units_per_epoch = itinerary.units_per_epoch();
   results.busiest_share = busiest_share(itinerary);
@@ -281,6 +283,7 @@ std::string to_json(const Results& r) {
                {"memory", {{"data_bytes_per_worker", r.data_bytes_per_worker}, {"peak_rss_bytes", r.peak_rss_bytes}}},
                {"gap_ms", json_of_gaps(r)},
                {"idle_ms", json_of(r.idle)},
+               {"data_wait_seconds", r.data_wait_seconds},
                {"models", models},
                {"best", r.best ? Json(r.best->value) : Json(nullptr)}};
   if (r.group != 1) json["group"] = r.group;

@@ -90,7 +90,8 @@ struct Results {
   /// With an asynchronous parameter server: how many gradients had each age, in updates of the weights between the
   /// answer that brought them and the gradient's own update (ages_of). Empty otherwise.
   std::map<std::uint64_t, std::uint64_t> ages{};
-  std::uint64_t data_bytes_per_worker = 0;  ///< of the node that has to hold the most
+  std::uint64_t data_bytes_per_worker = 0;  ///< of the node that has to hold the most, or comes to (run.task_data)
+  double data_wait_seconds = 0;             ///< of all workers together: units stood still for rows of other nodes
   std::uint64_t peak_rss_bytes = 0;         ///< of the hungriest worker's process
   Waits gap{};                              ///< the cost of hops between two units of a worker (UnitMetrics)
   Waits gap_prefetched{}, gap_late{};       ///< the same, of units ordered before their worker was free, and after

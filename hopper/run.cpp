@@ -12,6 +12,7 @@
 #include "hopper/build_model.h"
 #include "hopper/detail/auto_strategy.h"
 #include "hopper/detail/clone_check.h"
+#include "hopper/detail/distant_rows.h"
 #include "hopper/detail/extend.h"
 #include "hopper/detail/isa_agreement.h"
 #include "hopper/detail/lost_files.h"
@@ -36,15 +37,18 @@
 namespace hop::hopper {
 namespace {
 
-std::uint64_t largest_node_bytes(const data::Dataset& dataset, const Itinerary& itinerary) {
-  std::vector<std::uint64_t> bytes(itinerary.workers,
-                                   dataset.manifest().validation ? dataset.manifest().validation->bytes : 0);
+std::uint64_t largest_node_bytes(const Experiment& experiment, const data::Dataset& dataset,
+                                 const Itinerary& itinerary) {
+  std::uint64_t all = dataset.manifest().validation ? dataset.manifest().validation->bytes : 0;
+  std::vector<std::uint64_t> bytes(itinerary.workers, all);
   for (std::uint32_t q = 0; q < itinerary.partitions; ++q) {
+    all += dataset.manifest().partitions[q].bytes;
     for (std::uint32_t w = 0; w < itinerary.workers; ++w) {
       if (itinerary.holds(WorkerId(w), PartitionId(q))) bytes[w] += dataset.manifest().partitions[q].bytes;
     }
   }
-  return *std::max_element(bytes.begin(), bytes.end());
+  const std::uint64_t own = *std::max_element(bytes.begin(), bytes.end());
+  return std::min(all, own + std::min(all, most_kept_rows(experiment.run)));
 }
 
 // The common word of all workers, or "mixed". Workers that were never ready do not count.
@@ -172,7 +176,8 @@ bool is_quarantined(const ModelResult& model) { return model.status == to_string
 // The last steps of a run. If the run was killed before them, `resume` takes them.
 RunResult finish(Results results, const Experiment& experiment, const data::Dataset& dataset) {
   const fs::path directory = results.run_directory;
-  results.data_bytes_per_worker = largest_node_bytes(dataset, make_itinerary(experiment, dataset.partition_count()));
+  results.data_bytes_per_worker =
+      largest_node_bytes(experiment, dataset, make_itinerary(experiment, dataset.partition_count()));
   if (results.outcome == Outcome::Completed) {  // workers map the files
     const bool is_remote = has_remote_states(results.run_directory);
     results.data_damage = data_damage(dataset, is_remote ? data::Files::present : data::Files::all);

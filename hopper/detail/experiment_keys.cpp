@@ -69,6 +69,7 @@ Names batch_names() { return {"per_replica", "global"}; }                       
 Names lr_scale_names() { return {"none", "linear", "sqrt"}; }                     // in the order of LrScale
 Names batchnorm_names() { return {"replica", "synchronised"}; }                   // in the order of BatchNormStatistics
 Names reduce_exchange_names() { return {"direct", "ring", "halving_doubling"}; }  // in the order of ReduceExchange
+Names task_data_names() { return {"replicate", "remote", "cache"}; }              // in the order of TaskData
 Names mode_names() { return {"sync", "async"}; }                                  // in the order of ServerMode
 Names average_state_names() { return {"average", "keep", "reset"}; }              // in the order of AverageState
 Names anneal_names() { return {"cos", "linear"}; }                                // in the order of optim::Annealing
@@ -570,6 +571,25 @@ void check_batchnorm(const Experiment& e) {
   refuse_synchronised_on("[run] batchnorm", "device = \"" + e.run.device + "\"");
 }
 
+void check_task_data(const Experiment& e) {
+  if (!e.run.task_data || !is_auto(e.run.strategy)) return;
+  throw ConfigError(
+      "[run] task_data: expected none with strategy = \"auto\", whose times are those of nodes that have all "
+      "rows, got " +
+      write_choice(task_data_names(), e.run.task_data) + "; write strategy = \"task_parallel\"");
+}
+
+void check_task_cache(const Experiment& e) {
+  const bool has_cache = e.run.task_data == TaskData::Cache;
+  if (has_cache == (e.run.task_cache_bytes > 0)) return;
+  throw ConfigError(
+      has_cache
+          ? "[run] task_cache_bytes: expected at least 1 with task_data = \"cache\", got 0; write how "
+            "many bytes a worker may keep, or task_data = \"remote\""
+          : "[run] task_cache_bytes: expected task_data = \"cache\" beside it, got " +
+                (e.run.task_data ? write_choice(task_data_names(), e.run.task_data) : std::string("no task_data")));
+}
+
 // Whether the strategy is, or may become, a parameter server.
 bool may_have_server(const Experiment& e) {
   return e.run.strategy.name() == kParameterServer ||
@@ -937,6 +957,23 @@ constexpr std::array kKeys = {
           if (auto text = s.text(key)) e.run.strategy_choice = *text;
         },
         [](const E& e) { return e.run.strategy_choice.empty() ? "" : quoted(e.run.strategy_choice); }, nullptr},
+    ExperimentKey{
+        "run", "task_data", "one of", "", "each node has all rows from the start", "\"remote\"",
+        "With strategy = \"task_parallel\": each node has only the partitions that it would own with `hopping`, and "
+        "gets "
+        "the others over the network, each while the pass before it trains. `replicate`: once, to its disk. `remote`: "
+        "for each pass anew. `cache`: as `remote`, but the first ones stay in memory, up to task_cache_bytes. The bits "
+        "are the same.",
+        task_data_names, [](S& s, K& key, E& e) { read_choice(s, key, task_data_names(), e.run.task_data); },
+        [](const E& e) { return write_choice(task_data_names(), e.run.task_data); }, check_task_data},
+    ExperimentKey{"run", "task_cache_bytes", "integer", "bytes", "0", "1000000000",
+                  "With task_data = \"cache\": how many bytes of other nodes' rows a worker keeps in memory.", nullptr,
+                  [](S& s, K& key, E& e) {
+                    if (const auto bytes = s.integer(key, 1, kMaxInt))
+                      e.run.task_cache_bytes = static_cast<std::uint64_t>(*bytes);
+                  },
+                  [](const E& e) { return e.run.task_cache_bytes == 0 ? "" : std::to_string(e.run.task_cache_bytes); },
+                  check_task_cache},
     ExperimentKey{
         "run", "group", "integer", "partitions", "1", "2",
         "With strategy = \"hopping\": how many neighbouring partitions train a model together. Their owners share "

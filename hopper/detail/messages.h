@@ -18,7 +18,7 @@
 
 namespace hop::hopper::message {
 
-inline constexpr std::uint32_t kProtocolVersion = 11;
+inline constexpr std::uint32_t kProtocolVersion = 12;
 /// Throws NetError unless the other side speaks this version, too.
 void check_protocol(std::uint32_t theirs);
 
@@ -203,6 +203,13 @@ struct CopyOrder {
   static void describe(auto& m, auto&& field) { field("copy", m.copy), field("source_address", m.source_address); }
 };
 
+/// The answer to Locate, when that worker is ready.
+struct Located {
+  WorkerId worker{};
+  std::string address{};
+  static void describe(auto& m, auto&& field) { field("worker", m.worker), field("address", m.address); }
+};
+
 /// The run is over, or goes on without this worker: the worker sends its Usage and a last Heartbeat, and ends.
 struct Shutdown {
   static void describe(auto&, auto&&) {}
@@ -319,6 +326,12 @@ struct Confirmed {
   static void describe(auto& m, auto&& field) { field("model", m.model), field("attempt", m.attempt); }
 };
 
+/// Where do others reach this worker? The sender wants rows of its node. The answer is Located.
+struct Locate {
+  WorkerId worker{};
+  static void describe(auto& m, auto&& field) { field("worker", m.worker); }
+};
+
 /// The worker was asked to end. It takes no more leases, hands its states over, and waits for Shutdown.
 struct Leave {
   static void describe(auto&, auto&&) {}
@@ -387,6 +400,26 @@ struct State {
   }
 };
 
+/// Send this partition. The answer are Rows, as many as its bytes need, or Refused.
+struct FetchRows {
+  PartitionId partition{};
+  WorkerId from{};    ///< as in Fetch
+  std::string run{};  ///< Welcome::run
+  static void describe(auto& m, auto&& field) {
+    field("partition", m.partition);
+    field("from", m.from);
+    field("run", m.run, make_printable);
+  }
+};
+
+/// The next bytes of the file of a partition follow as the frame's payload: kRowsBytes, or the rest.
+struct Rows {
+  std::uint64_t at = 0;             ///< of the file
+  std::uint64_t payload_bytes = 0;  ///< of the payload that follows; the frame says it
+  static void describe(auto& m, auto&& field) { field("at", m.at); }
+};
+inline constexpr std::uint64_t kRowsBytes = std::uint64_t{4} << 20;
+
 /// The first word of a member of a group to another one of a lower rank. From here on the connection is the group's,
 /// and only Rounds follow, in both directions.
 struct Meet {
@@ -414,16 +447,17 @@ struct Round {
 // ---- lists ----------------------------------------------------------------------------------------------------------
 
 /// Every message. The place in this list, from 1, is the kind of its frames.
-using Every = std::variant<Hello, Welcome, LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, Ready, Result,
-                           Failed, Heartbeat, Fatal, Fetch, State, Challenge, Answered, Refused, Held, Notice, Offer,
-                           Usage, CopyOrder, Copied, NotCopied, Leave, Confirmed, Meet, Round, SourceGone>;
+using Every =
+    std::variant<Hello, Welcome, LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, Ready, Result, Failed,
+                 Heartbeat, Fatal, Fetch, State, Challenge, Answered, Refused, Held, Notice, Offer, Usage, CopyOrder,
+                 Copied, NotCopied, Leave, Confirmed, Meet, Round, SourceGone, Locate, Located, FetchRows, Rows>;
 
 /// The messages that the coordinator may send to a worker after Welcome, and the messages that the worker may send
-/// back. The receiver's `hear` has a handler for each. (To another worker a worker may only send Fetch, or Meet and
-/// then Rounds.)
-using ToWorker = std::variant<LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, CopyOrder, SourceGone>;
+/// back. The receiver's `hear` has a handler for each. (To another worker a worker may only send Fetch, FetchRows, or
+/// Meet and then Rounds.)
+using ToWorker = std::variant<LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, CopyOrder, SourceGone, Located>;
 using ToCoordinator = std::variant<Held, Ready, Result, Failed, Heartbeat, Notice, Fatal, State, Usage, Copied,
-                                   NotCopied, Leave, Confirmed>;
+                                   NotCopied, Leave, Confirmed, Locate>;
 
 namespace detail {
 template <class M, class... All>

@@ -1,4 +1,5 @@
-// States between two workers that cannot reach each other: the reader asks the coordinator on a connection of its own,
+// What a worker gets of another one through the coordinator. Its address, if it wants rows. And states, if the two
+// cannot reach each other: the reader asks the coordinator on a connection of its own,
 // the coordinator asks the source for the state on the connection that the source has opened, and passes it on. All
 // functions run on the loop's thread.
 #include <algorithm>
@@ -146,6 +147,24 @@ net::Awaitable<void> RunLoop::pass_on(Peer peer, Connection connection, message:
     relays_.erase(still);
   }
   net::asio::co_spawn(io_, send_on(to, std::move(state), std::move(bytes)), net::asio::detached);
+}
+
+// ---- addresses
+
+void RunLoop::locate(Peer asker, WorkerId worker) {
+  if (worker.index() >= nodes_.size()) {
+    throw NetError("[locate] expected one of " + std::to_string(nodes_.size()) + " workers, got worker " +
+                   std::to_string(worker.value));
+  }
+  askers_.emplace(worker, asker);
+  const Node& node = nodes_[worker.index()];
+  if (node.connection && node.lives.was_ready()) tell_askers(node);
+}
+
+void RunLoop::tell_askers(const Node& node) {
+  const auto [begin, end] = askers_.equal_range(node.peer.worker);
+  for (auto asker = begin; asker != end; ++asker) tell(asker->second, message::Located{asker->first, node.address});
+  askers_.erase(begin, end);
 }
 
 }  // namespace hop::hopper

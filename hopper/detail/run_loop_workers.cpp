@@ -172,11 +172,9 @@ net::Awaitable<void> RunLoop::serve(net::Door::Visitor visitor) {
   } catch (const NetError& error) {
     if (guest && !guest->relays) {
       worker_lost(guest->peer, error.what(), Loss::Crash);
-    } else if (guest) {
-      connection->close();  // it has what it wanted, or is gone
     } else {
-      connection->close();
-      const std::string line = refused_.line(std::string("a visitor was refused: ") + error.what());
+      connection->close();  // of a guest that relays: it has what it wanted, or is gone
+      const std::string line = guest ? "" : refused_.line(std::string("a visitor was refused: ") + error.what());
       if (!line.empty() && !outcome_) notice(line);
     }
   }
@@ -229,6 +227,7 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
         note_reached(peer, m.attempt);
         step(event::Confirmed{peer, m.model, m.attempt});
       },
+      [&](const message::Locate& m) { locate(peer, m.worker); },
       [&](const message::Leave&) {
         notice("worker " + std::to_string(peer.worker.value) +
                " was asked to end: it takes no more units, and its states go to the other workers");
@@ -293,6 +292,7 @@ void RunLoop::note_ready(Peer peer, message::Ready ready) {
     notice("worker " + std::to_string(peer.worker.value) + " has joined: " + node->address + ", " + node->device +
            (node->held.empty() ? "" : ", " + std::to_string(node->held.size()) + " states"));
   }
+  tell_askers(*node);
   join_run(peer, {peer, std::exchange(node->held, {}), std::move(ready.arithmetic)});
 }
 

@@ -250,6 +250,8 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
     partitions_.emplace(id, dataset_->partition(id));  // checks every byte, and may take long
     ++steps_;
   }
+  const auto begin_to_bring = [this](PartitionId id) { net::asio::post(io_, [this, id] { spawn(bring(id)); }); };
+  distant_ = std::make_unique<DistantRows>(begin_to_bring, most_kept_rows(experiment_->run));
   if (dataset_->has_validation()) validation_ = dataset_->validation();
   ++steps_;
   const std::vector<std::string> words = device_words(options_.devices, experiment_->run.device, welcome.workers);
@@ -262,10 +264,9 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
   pool_ = std::make_unique<TrainerPool>(*experiment_, *dataset_, device_, rows_on_device(workers_on(device_, words)));
 }
 
-// A device holds all rows of the node or none, so that recorded steps do not depend on single partitions. Runs on the
-// disk thread.
+// A device holds all rows or none, so that recorded steps do not depend on single partitions. Runs on the disk thread.
 std::shared_ptr<const data::DeviceRows> Worker::rows_on_device(std::uint32_t workers) const {
-  if (device_.is_cpu()) return nullptr;
+  if (device_.is_cpu() || experiment_->run.task_data) return nullptr;
   std::vector<data::Partition> all;
   for (const auto& [id, partition] : partitions_) all.push_back(partition);
   if (validation_) all.push_back(*validation_);
@@ -322,6 +323,7 @@ void Worker::hear(message::ToWorker order) {
       [this](const message::CopyOrder& m) {
         step(event::CopyOrdered{m.copy, m.source_address});
       },
+      [this](message::Located& m) { hear_place(std::move(m)); },
       [](const message::Shutdown&) {},  // obey() ends
   };
   std::visit(handlers, order);
@@ -366,8 +368,13 @@ message::Heartbeat Worker::heartbeat() {
     beat.partition = lease.partition;
     beat.rows_done = rows_done_.load(std::memory_order_relaxed);
     for (const PartitionId id : itinerary_.passes(lease.partition)) {  // of a group, the own ones
-      const auto own = partitions_.find(id);
-      if (own != partitions_.end()) beat.rows += static_cast<std::uint64_t>(own->second.rows());
+      const bool is_own = !lease.has_group() || partitions_.contains(id);
+      if (is_own) beat.rows += static_cast<std::uint64_t>(dataset_->manifest().partitions[id.index()].rows);
+    }
+    if (const auto awaited = distant_->awaited()) {  // whoever is waited for stands still, not this worker
+      beat.doing += "; it waits for the rows of partition " + std::to_string(awaited->value) + " from worker " +
+                    std::to_string(itinerary_.holder(*awaited).value);
+      ++waiting_beats_;
     }
     const std::shared_ptr<GroupLinks> group = cargo_of(lease.attempt)->group;
     const std::string waits = group ? group->waits() : "";

@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "data/dataset.h"
 #include "hopper/detail/device_room.h"
+#include "hopper/detail/distant_rows.h"
 #include "hopper/detail/group_links.h"
 #include "hopper/detail/handshake.h"
 #include "hopper/detail/state_store.h"
@@ -33,6 +34,7 @@
 #include "hopper/trainer.h"
 #include "hopper/worker/jobs.h"
 #include "net/door.h"
+#include "net/event.h"
 #include "net/key.h"
 #include "net/memory.h"
 #include "net/transport.h"
@@ -190,6 +192,20 @@ class Worker {
   Found look_up(StateStore::Key key);
   Given read_to_give(const worker::StateName& state, bool whole);
 
+  // worker_rows.cpp: rows between workers
+  bool expect_rows(std::vector<PartitionId> passes);
+  data::Partition rows_of(PartitionId id);
+  net::Awaitable<void> bring(PartitionId id);
+  std::filesystem::path copies_folder() const;
+  bool keeps_copies() const;
+  std::optional<data::Partition> find_copy(PartitionId id) const;
+  data::Partition open_rows(PartitionId id, AlignedBuffer file) const;
+  net::Awaitable<AlignedBuffer> fetch_rows(PartitionId id);
+  net::Awaitable<AlignedBuffer> fetch_rows_from(WorkerId holder, std::string address, PartitionId id);
+  net::Awaitable<std::string> locate(WorkerId worker);
+  void hear_place(message::Located place);
+  net::Awaitable<void> give_rows(Connection to, PartitionId id);
+
   // worker_groups.cpp: units that several workers train together
   void form_group(Cargo& cargo, const std::vector<message::Member>& members);
   net::Awaitable<void> call_member(std::shared_ptr<GroupLinks> group, message::Meet greeting, std::uint32_t rank,
@@ -210,6 +226,7 @@ class Worker {
   Itinerary itinerary_;
   std::map<PartitionId, data::Partition> partitions_;  // the partitions that this node holds
   std::optional<data::Partition> validation_;
+  std::unique_ptr<DistantRows> distant_;  // the other partitions
   Device device_;
   std::string run_;                        // Welcome::run
   std::string arithmetic_;                 // arithmetic_of(device_): asking may load libraries
@@ -233,7 +250,9 @@ class Worker {
   };
   std::map<Attempt, std::weak_ptr<GroupLinks>> groups_;  // network thread only, as the next one
   std::vector<EarlyMember> early_members_;
-  std::uint64_t waiting_beats_ = 0;  // beats while a unit waited for the other members of its group
+  std::uint64_t waiting_beats_ = 0;          // beats while a unit waited for other workers
+  std::optional<message::Located> located_;  // the coordinator's last answer
+  net::Event hears_place_{io_.get_executor()};
   net::asio::steady_timer heartbeat_timer_{io_};
   net::asio::steady_timer leave_timer_{io_};
   std::unique_ptr<net::Door> door_;

@@ -30,7 +30,8 @@ constexpr auto kLostPath = 5s;
 net::Awaitable<Worker::Connection> Worker::call_peer(const std::string& address) {
   const bool relays = address == message::kRelay;
   const net::Address at = net::Address::parse(relays ? options_.coordinator : address);
-  const Connection peer = co_await call(at, relays ? HostRole::Coordinator : HostRole::Worker, relays);
+  const HostRole role = relays ? HostRole::Coordinator : HostRole::Worker;
+  const Connection peer = co_await call(at, role, relays);
   remember(peer);
   co_return peer;
 }
@@ -210,11 +211,13 @@ net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
     is_known = true;
     visitor.place.leave();
     while (true) {
-      const auto said = co_await receive<std::variant<message::Fetch, message::Meet>>(
+      const auto said = co_await receive<std::variant<message::Fetch, message::FetchRows, message::Meet>>(
           peer, net::Patience(net::deadline_in(kIdlePatience)));
       const auto* greeting = std::get_if<message::Meet>(&said);
-      const message::Fetch fetch = greeting != nullptr ? message::Fetch{.from = greeting->to, .run = greeting->run}
-                                                       : std::get<message::Fetch>(said);
+      const auto* for_rows = std::get_if<message::FetchRows>(&said);
+      const message::Fetch fetch = greeting != nullptr   ? message::Fetch{.from = greeting->to, .run = greeting->run}
+                                   : for_rows != nullptr ? message::Fetch{.from = for_rows->from, .run = for_rows->run}
+                                                         : std::get<message::Fetch>(said);
       if (fetch.from != options_.peer.worker || fetch.run != run_) {
         const std::string reason = "[fetch] expected worker " + std::to_string(fetch.from.value) + " of the run " +
                                    fetch.run + ", this is worker " + std::to_string(options_.peer.worker.value) +
@@ -225,6 +228,10 @@ net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
       if (greeting != nullptr) {
         take_member(*greeting, hello.peer.worker, peer);
         co_return;
+      }
+      if (for_rows != nullptr) {
+        co_await give_rows(peer, for_rows->partition);
+        continue;
       }
       const StateStore::Key key{fetch.model, fetch.version};
       co_await give(peer, key, fetch.whole);

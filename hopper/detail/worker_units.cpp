@@ -245,14 +245,19 @@ UnitMetrics Worker::train(Cargo& cargo) {
   if (cargo.bytes && !cargo.loaded) load(cargo);
   if (!cargo.gap) measure_gap(cargo);              // once, because a second try is no gap
   if (is_first(lease.unit)) trainer.initialize();  // part of the model's first unit, not of the gap
-  const PartitionRows rows = [this](PartitionId id) { return partitions_.at(id); };
+  const PartitionRows rows = [this](PartitionId id) { return rows_of(id); };
   const std::vector<PartitionId> passes = itinerary_.passes(lease.partition);
+  const bool reads_others = !cargo.group && expect_rows(passes);
   Group group = cargo.group ? meet_group(cargo) : Group();
   group.arrivals = decode_arrivals(lease.arrivals, passes.size());
   UnitMetrics metrics = train_unit(trainer, lease.epoch, passes, rows, stop_.get_token(), &rows_done_, group);
   if (lease.validate) trainer.end_epoch(lease.epoch);
   metrics.received_bytes = cargo.received_bytes;
   if (cargo.group) confirm_group(cargo, trainer, metrics);
+  if (reads_others) {
+    metrics.data_bytes = distant_->bytes();
+    metrics.data_seconds = distant_->seconds();
+  }
   if (lease.is_lead() && lease.validate && validation_) trainer.validate(*validation_, metrics, &steps_);
   metrics.gap_seconds = *cargo.gap;
   metrics.idle_seconds = cargo.idle;

@@ -72,6 +72,14 @@ std::vector<std::uint32_t> Itinerary::owners(PartitionId first) const {
   return ranks;
 }
 
+WorkerId Itinerary::holder(PartitionId partition) const {
+  for (std::uint32_t w = 0; w < workers; ++w) {
+    if (holds(WorkerId(w), partition)) return WorkerId(w);
+  }
+  throw StateError("[rows] expected a worker whose node holds partition " + std::to_string(partition.value) +
+                   ", got none");
+}
+
 std::vector<PartitionId> Itinerary::choices() const {
   std::vector<PartitionId> all;
   const std::uint32_t units = units_per_epoch();

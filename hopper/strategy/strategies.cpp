@@ -16,7 +16,7 @@ namespace {
 constexpr std::array kStrategies = {
     StrategyRow{"hopping", hopping,
                 "Each worker holds its own partitions, and the models travel: a unit is one pass over one partition."},
-    StrategyRow{"task_parallel", task_parallel,
+    StrategyRow{kTaskParallel, task_parallel,
                 "Each worker holds all partitions, and the models stay: a unit is a whole epoch, with the same bits."},
     StrategyRow{
         "allreduce", allreduce,

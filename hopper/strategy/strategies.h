@@ -19,6 +19,8 @@ using StrategyMaker = std::function<std::shared_ptr<const Strategy>()>;
 /// The value of `run.strategy` that stands for one of the others: a run chooses it before its first lease
 /// (hopper/strategy/choice.h), and its run directory has the name of the one that was chosen.
 inline constexpr std::string_view kAuto = "auto";
+/// The value that reads `run.task_data`.
+inline constexpr std::string_view kTaskParallel = "task_parallel";
 /// The value that reads `run.mode`.
 inline constexpr std::string_view kParameterServer = "parameter_server";
 inline bool is_auto(const NameOr<StrategyMaker>& strategy) { return strategy.name() == kAuto; }

@@ -55,7 +55,8 @@ class Strategy {
   /// The only worker to which the unit that begins with `first` may be leased; none: any worker. It does not decrease
   /// with `first`.
   virtual std::optional<WorkerId> only_worker(const Spread& spread, PartitionId first) const = 0;
-  /// Whether the worker's node has to hold the partition: at least all passes of the units that it may be leased.
+  /// Whether the worker's node has to hold the partition. Some node has to. A worker that passes over a partition of
+  /// another node fetches its rows from there (RunSettings::task_data), unless a group shares the unit.
   virtual bool holds(const Spread& spread, WorkerId worker, PartitionId partition) const = 0;
   /// The workers that train the unit that begins with `first` together: a group, by id. Each computes the replicas of
   /// the partitions that it holds, and only_worker() is the first of them, the lead. Empty: one worker trains the unit.

@@ -41,7 +41,7 @@ class Crossings(unittest.TestCase):
         self.assertEqual(rows, ["| 4 | 2 | 2 | 2.5 | +25 % |", "| 4 | 3 | 7 | - |  |"])
 
     def test_the_comparison_of_the_papers_is_one_with_hopping(self):
-        like = {"workers": 8, "models": 16, "gbit": 1, "gradient_bytes": 0, "data_bytes_per_worker": 1e6, "peak_rss_bytes": 2e6,
+        like = {"workers": 8, "models": 16, "gbit": 1, "gradient_bytes": 0, "data_bytes": 0, "data_bytes_per_worker": 1e6, "peak_rss_bytes": 2e6,
                 "valid_accuracy": 0.9, "load": 1, "hop_bytes": 0, "seconds": 2, "state_sha256": ["a"]}
         cells = [{**like, "strategy": "hopping", "hop_bytes": 1e6},
                  {**like, "strategy": "allreduce", "seconds": 9, "gradient_bytes": 5e8, "state_sha256": ["b"]}]
@@ -70,8 +70,8 @@ class Crossings(unittest.TestCase):
 def trial(strategy, score, **more):
     numbers = dict.fromkeys(("wall_seconds", "cpu_seconds", "hop_bytes", "gradient_bytes",
                              "data_bytes_per_worker", "data_bytes_stored", "peak_rss_bytes"), 1e6)
-    return {"strategy": strategy, "lr_scale": "none", "best_score": score, "state_sha256": [strategy], "score_over_time": [[1, score]],
-            **numbers, "gradient_bytes": 0, **more}
+    return {"strategy": strategy, "variant": "", "best_score": score, "state_sha256": [strategy], "score_over_time": [[1, score]],
+            **numbers, "gradient_bytes": 0, "data_bytes": 0, **more}
 
 
 def result(*trials, load=1.0):
@@ -100,7 +100,7 @@ class Findings(unittest.TestCase):
         self.assertIn("The machine was busy (load 30 on 2 cores)", text)
 
     def test_states_and_gradients_are_sent_between_workers(self):
-        rows = compare_pages.table(result(trial("hopping", 0.9), trial("allreduce", 0.8, hop_bytes=1e6, gradient_bytes=4e6)))
+        rows = compare_pages.table(result(trial("hopping", 0.9), trial("allreduce", 0.8, hop_bytes=1e6, gradient_bytes=2e6, data_bytes=2e6)))
         self.assertIn("| 5 |", rows)
         self.assertIn("| the same |", rows.splitlines()[2])
 

@@ -72,6 +72,30 @@ TEST_F(Simulate, KnowsTheStrategiesWithReplicas) {
   EXPECT_THAT(go({"simulate", "e.toml", "--strategies", "averaging"}).out, HasSubstr("nothing is exchanged"));
 }
 
+// The link carries 1,000 bytes a second, so the rows take far longer than the training. Two workers pass over all rows
+// four times each, and half of them lie on the other one.
+TEST_F(Simulate, TasksThatReadRowsOfOthersTakeAsLongAsTheRows) {
+  const Finished real = go({"run", "e.toml", "--run-dir", "read"});
+  ASSERT_EQ(real.code, 0) << real.err;
+  const nlohmann::json manifest = nlohmann::json::parse(read(folder_ / "read" / "data" / "manifest.json"));
+  double bytes = 0;
+  for (const nlohmann::json& partition : manifest["partitions"]) bytes += partition["bytes"].get<double>();
+  const auto seconds = [&](const std::vector<std::string>& settings) {
+    std::vector<std::string> more = {"--measured", "read", "--strategies", "task_parallel", "--network", "8Kbit,0s"};
+    for (const std::string& setting : settings) more.insert(more.end(), {"--set", "run." + setting});
+    return lines(more)[0]["seconds"].get<double>();
+  };
+  const double expected = 4 * bytes / 2 / 1000;
+  EXPECT_NEAR(seconds({"task_data=remote"}), expected, 0.06 * expected) << "each unit is up to 5 % longer or shorter";
+  const std::string half = std::to_string(static_cast<std::uint64_t>(bytes / 4));
+  EXPECT_NEAR(seconds({"task_data=cache", "task_cache_bytes=" + half}), expected / 2, 0.06 * expected / 2);
+  EXPECT_LT(seconds({}), 0.01 * expected);
+  EXPECT_LT(seconds({"task_data=replicate"}), 0.01 * expected);
+  const Finished said = go({"simulate", "e.toml", "--measured", "read", "--strategies", "task_parallel", "--set",
+                            "run.task_data=replicate"});
+  EXPECT_THAT(said.out, HasSubstr("not in it: the rows that each worker copies"));
+}
+
 // The link carries 1,000 bytes a second. Latency: two messages in each step.
 TEST_F(Simulate, SaysByFormulaHowLongGroupsWouldTake) {
   const Finished real = go({"run", "e.toml", "--run-dir", "all", "--set", "run.strategy=allreduce"});

@@ -87,7 +87,7 @@ std::vector<Range> ranges(const auto&... member) {
 template <class T>
 std::vector<Range> members_of(const T& value) {
   constexpr std::size_t kCount = count_members<T>();
-  static_assert(kCount <= 17);
+  static_assert(kCount <= 19);
   if constexpr (kCount == 0) return {};
   // clang-format off
   if constexpr (kCount == 1) { auto& [a] = value; return ranges(a); }
@@ -107,6 +107,8 @@ std::vector<Range> members_of(const T& value) {
   if constexpr (kCount == 15) { auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = value; return ranges(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o); }
   if constexpr (kCount == 16) { auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = value; return ranges(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p); }
   if constexpr (kCount == 17) { auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = value; return ranges(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q); }
+  if constexpr (kCount == 18) { auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r] = value; return ranges(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r); }
+  if constexpr (kCount == 19) { auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s] = value; return ranges(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s); }
   // clang-format on
 }
 
