@@ -73,6 +73,15 @@ def run(hop, name, data, scratch):
         yield result
 
 
+def read(file):
+    """The trials of a file; older ones knew no variants but scaled rates."""
+    result = json.loads(file.read_text())
+    for trial in result["trials"]:
+        scale = trial.get("lr_scale", "none")
+        trial.setdefault("variant", "" if scale == "none" else f"lr {scale}")
+    return result
+
+
 # ---- words
 
 def title(trial):
@@ -268,7 +277,7 @@ def main():
                 for result in run(arguments.hop.resolve(), name, arguments.data.resolve(), pathlib.Path(scratch)):
                     (kept / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
                     print(f"{name}: {len(result['trials'])} trials", flush=True)
-    results = {name: json.loads((kept / f"{name}.json").read_text()) for name in EXPERIMENTS if (kept / f"{name}.json").exists()}
+    results = {name: read(kept / f"{name}.json") for name in EXPERIMENTS if (kept / f"{name}.json").exists()}
     for name, result in results.items():
         (kept / f"{name}.svg").write_text(picture(result, capital(EXPERIMENTS[name][2])))
     (arguments.folder / "compare.md").write_text(page_of(results))

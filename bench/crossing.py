@@ -122,7 +122,7 @@ def shape_of(measured):
             f"{measured['machine']}\n\n"
             "| strategy | time, s | of hopping's | sent between workers, MB | of hopping's | rows on a worker, MB | memory of a worker, MB "
             "| best accuracy | bits |\n" + "| --- |" * 1 + " --- |" * 8 + "\n")
-    sent = lambda cell: cell["hop_bytes"] + cell["gradient_bytes"] + cell["data_bytes"]
+    sent = lambda cell: cell["hop_bytes"] + cell["gradient_bytes"] + cell.get("data_bytes", 0)
     for cell in (first, *rest):
         page += (f"| `{cell['strategy']}` | {shown(cell['seconds'])} | {shown(cell['seconds'] / first['seconds'])} | {shown(sent(cell) / 1e6)} | "
                  f"{shown(sent(cell) / sent(first))} | {shown(cell['data_bytes_per_worker'] / 1e6)} | {shown(cell['peak_rss_bytes'] / 1e6)} | "

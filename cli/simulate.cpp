@@ -126,7 +126,7 @@ struct Line {
   std::uint32_t block = 1;  // partitions that train a model together, of hopping
   simulate::RunReport report{};
   bool has_replicas = false;
-  bool copies_rows = false;          // task_data = "replicate"
+  std::optional<hopper::TaskData> task_data{};
   std::optional<GroupTime> group{};  // of a strategy with replicas that was measured
 };
 
@@ -146,11 +146,10 @@ double transfer_seconds_of(const SimulateArguments& arguments, const Measured* m
 // (docs/strategies.md, "Where the rows come from").
 double reading_seconds(const hopper::Experiment& experiment, const SimulateArguments& arguments,
                        const Measured* measured, std::uint32_t partitions) {
-  const hopper::RunSettings& settings = experiment.run;
-  const bool reads = settings.task_data && settings.strategy.name() == hopper::kTaskParallel;
-  if (!reads || *settings.task_data == hopper::TaskData::Replicate || measured == nullptr) return 0;
+  const auto data = hopper::task_data_of(experiment);
+  if (!data || data == hopper::TaskData::Replicate || measured == nullptr) return 0;
   const double all = measured->row_bytes();
-  const double others = all * (1 - 1.0 / settings.workers) - static_cast<double>(settings.task_cache_bytes);
+  const double others = all * (1 - 1.0 / experiment.run.workers) - static_cast<double>(experiment.run.task_cache_bytes);
   return std::max(0.0, others) / partitions / link_of(arguments).bytes_per_second;
 }
 
@@ -202,8 +201,7 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
   Line line{experiment.run.strategy.name(), experiment.run.policy.name(), experiment.run.workers, partitions,
             hopper::group_of(*strategy)};
   line.has_replicas = strategy->replicas() != hopper::Replicas::None;
-  line.copies_rows = experiment.run.strategy.name() == hopper::kTaskParallel &&
-                     experiment.run.task_data == hopper::TaskData::Replicate;
+  line.task_data = hopper::task_data_of(experiment);
   line.report = simulate::run(experiment, options);
   if (measured != nullptr) line.group = time_with_exchange(experiment, options, line, link_of(arguments), *measured);
   return line;
@@ -304,6 +302,21 @@ void print_error(const std::vector<Line>& lines, const Measured& measured) {
   }
 }
 
+// Of tasks whose workers fetch rows.
+void print_rows(const Measured* measured, const std::vector<Line>& lines) {
+  const auto any = [&](bool copies) {
+    return std::ranges::any_of(lines, [&](const Line& line) {
+      return line.task_data && (line.task_data == hopper::TaskData::Replicate) == copies;
+    });
+  };
+  if (any(true)) std::puts("not in it: the rows that each worker copies from the others in its first unit");
+  if (!any(false)) return;
+  std::puts(measured == nullptr
+                ? "not in it: the rows that workers fetch from the others (--measured RUN knows their bytes)"
+                : "rows of other nodes: a pass takes as long as its rows or its training, whichever is longer, as the "
+                  "mean over all passes; the first rows of a unit, for which it stands still, are not in it");
+}
+
 // What no run and no option said.
 void print_assumptions(const SimulateArguments& arguments, const Measured* measured, const std::vector<Line>& lines) {
   std::string text;
@@ -316,10 +329,7 @@ void print_assumptions(const SimulateArguments& arguments, const Measured* measu
             shortest(1e3 * transfer_seconds_of(arguments, measured)) + " ms (--network RATE,LATENCY)";
   }
   if (!text.empty()) std::printf("assumed: %s\n", text.c_str());
-  if (std::ranges::any_of(lines, &Line::copies_rows)) {
-    std::puts(
-        "not in it: the rows that each worker copies from the others in its first unit (task_data = \"replicate\")");
-  }
+  print_rows(measured, lines);
   const auto grew = [&](const Line& line) { return line.partitions > lines.front().partitions; };
   if (std::ranges::any_of(lines, grew)) {
     std::puts(measured != nullptr ? "more workers than partitions: the same rows in as many partitions as workers"

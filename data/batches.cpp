@@ -190,7 +190,10 @@ class StreamedBatches final : public Batches {
       partition_->release_pages();
       bytes_since_release_ = 0;
     }
-    if (present_ == 0) return 0;
+    if (present_ == 0) {
+      partition_.reset();  // it may lie in memory
+      return 0;
+    }
     current_ = 1 - current_;
     Buffer& buffer = buffers_[current_];
     buffer.arrived.wait();  // the copy of two batches ago: afterwards the host may write there again

@@ -84,7 +84,10 @@ std::optional<Batch> Loader::next() {
     partition_->release_pages();
     bytes_since_release_ = 0;
   }
-  if (rows == 0) return std::nullopt;
+  if (rows == 0) {
+    partition_.reset();  // it may lie in memory
+    return std::nullopt;
+  }
   Batch batch{first_rows(x_, rows), first_rows(y_, rows), w_.defined() ? first_rows(w_, rows) : w_};
   fill(batch);
   position_ += rows;

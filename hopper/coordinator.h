@@ -207,6 +207,7 @@ class Coordinator {
   void order_copies();
   std::optional<Peer> receiver_of(const Model& model) const;
   void send_home();
+  bool reads_rows_of(const WorkerState& reader, WorkerId holder) const;
   bool is_needed(const WorkerState& worker) const;
   bool take_spare(ModelId model, WorkerId worker, Attempt attempt);
   void lose_place(const Model& model);

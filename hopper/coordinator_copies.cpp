@@ -273,8 +273,19 @@ void Coordinator::send_home() {
   }
 }
 
+// Whether a unit of the worker passes over rows that lie on the other worker's node alone.
+bool Coordinator::reads_rows_of(const WorkerState& reader, WorkerId holder) const {
+  const Itinerary& itinerary = ledger_.itinerary();
+  return reader.id != holder && std::ranges::any_of(reader.leases, [&](const Lease& lease) {
+           return !lease.has_group() && std::ranges::any_of(itinerary.passes(lease.partition), [&](PartitionId id) {
+             return itinerary.is_only_holder(holder, id);
+           });
+         });
+}
+
 bool Coordinator::is_needed(const WorkerState& w) const {
   if (std::ranges::any_of(w.leases, &Lease::has_group)) return true;  // its end would end the unit for all members
+  if (std::ranges::any_of(workers_, [&](const WorkerState& other) { return reads_rows_of(other, w.id); })) return true;
   return std::ranges::any_of(ledger_.models(), [&](const Model& model) {
     const Flight& f = flight(model.id);
     if (f.committing && unsynced_commit(*f.committing).worker == w.id) return true;

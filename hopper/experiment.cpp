@@ -24,11 +24,15 @@ void check_patience(const std::string& where, double seconds) {
                     " seconds, got " + to_text(Value(seconds)));
 }
 
+std::optional<TaskData> task_data_of(const Experiment& experiment) {
+  return experiment.run.strategy.name() == kTaskParallel ? experiment.run.task_data : std::nullopt;
+}
+
 std::shared_ptr<const Strategy> strategy_of(const Experiment& experiment) {
   const ReplicaOptions& replicas = experiment.run.replicas;
   const bool is_async = replicas.mode.value_or(ServerMode::Sync) == ServerMode::Async;
   if (is_async && experiment.run.strategy.name() == kParameterServer) return async_parameter_server();
-  if (experiment.run.task_data && experiment.run.strategy.name() == kTaskParallel) return scattered_tasks();
+  if (task_data_of(experiment)) return scattered_tasks();
   return make_strategy(experiment.run.strategy, replicas.group.value_or(1));
 }
 

@@ -213,6 +213,8 @@ struct Experiment {
 /// Throws ConfigError, which begins with `where`, for a patience out of its range.
 void check_patience(const std::string& where, double seconds);
 
+/// RunSettings::task_data, if the strategy reads it.
+std::optional<TaskData> task_data_of(const Experiment& experiment);
 /// The strategy that the experiment names or brings, with its group and its mode. Throws as make_strategy().
 std::shared_ptr<const Strategy> strategy_of(const Experiment& experiment);
 /// The same, and Strategy::check for the experiment's order and policy.

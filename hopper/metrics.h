@@ -41,8 +41,8 @@ struct UnitMetrics {
   /// layers.
   std::optional<std::uint64_t> statistics_bytes{};
   std::optional<std::uint64_t> statistics_rounds{};
-  /// Of rows that lie on other nodes: the bytes that crossed the network for the unit, and how long it stood still
-  /// until they came. None where all rows lie on the worker's node.
+  /// Of rows that lie on other nodes: the bytes of the partitions that crossed the network for the unit, and how long
+  /// it stood still for them. None where all rows lie on the worker's node.
   std::optional<std::uint64_t> data_bytes{};
   std::optional<double> data_seconds{};
   bool operator==(const UnitMetrics&) const = default;

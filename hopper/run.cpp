@@ -48,7 +48,7 @@ std::uint64_t largest_node_bytes(const Experiment& experiment, const data::Datas
     }
   }
   const std::uint64_t own = *std::max_element(bytes.begin(), bytes.end());
-  return std::min(all, own + std::min(all, most_kept_rows(experiment.run)));
+  return std::min(all, own + std::min(all, most_kept_rows(experiment)));
 }
 
 // The common word of all workers, or "mixed". Workers that were never ready do not count.

@@ -10,12 +10,12 @@
 
 namespace hop::net {
 
-/// A header has the CRC of its chunk. So of bytes that go to several peers, or that came from one and go to another, the
-/// CRC is computed once. The bytes of a chunk must stay as they are from its first use here to its last one: a change
-/// in between looks like damage to the receiver, which ends the connection. Any thread.
+/// A header has the CRC of its chunk. So of bytes that go to several peers, or that came from one and go to another,
+/// the CRC is computed once. The bytes of a chunk must stay as they are from its first use here to its last one: a
+/// change in between looks like damage to the receiver, which ends the connection. Any thread.
 class ChunkHeaders {
  public:
-  /// The header of a chunk, which is computed if nobody has asked for it before.
+  /// The header of a chunk. It is computed if nobody has asked for it before; two threads may do it at once.
   ChunkHeaderField of(ByteView chunk) {
     const Place place{chunk.data(), chunk.size()};
     {

@@ -34,10 +34,11 @@ Violations choices_in_awaits(const std::vector<SourceFile>& tree) {
       const std::size_t begin = code.find(kAwait);
       if (begin == std::string::npos) continue;
       code.erase(0, begin);
-      for (std::size_t k = i + 1; code.find_first_of(";{") == std::string::npos && k < file.lines.size(); ++k) {
+      for (std::size_t k = i + 1; code.find(';') == std::string::npos && k < file.lines.size(); ++k) {
         code += code_of(file.lines[k]);
       }
-      code.resize(std::min(code.size(), code.find_first_of(";{")));
+      code.resize(std::min(code.size(), code.find(';')));
+      if (const std::size_t lambda = code.find("] {"); lambda != std::string::npos) code.resize(lambda);
       if (code.find('?') == std::string::npos) continue;
       violations.push_back(file.path + ":" + std::to_string(i + 1) +
                            ": a choice within co_await: give it a name before (g++ 12 destroys its temporaries twice)");

@@ -192,8 +192,11 @@ TEST_F(FakeTree, NothingIsChosenWithinAnAwait) {
         "co_await send(to,\n    is_kept ? kept\n : nullptr);\n"
         "const auto what = is_kept ? kept : nullptr;\nco_await send(to, what);\n"
         "co_await send(to, \"why?\");  // really?\n"
+        "co_await on_disk([&] { return is_kept ? a : b; });\n"
+        "co_await send(Head{1}, is_kept ? kept : nullptr);\n"
         "const bool x = is_kept ? (co_await a(), true) : false;\n");
-  EXPECT_THAT(choices_in_awaits(tree()), ElementsAre(HasSubstr("net/a.cpp:1:"), HasSubstr("net/a.cpp:2:")));
+  EXPECT_THAT(choices_in_awaits(tree()),
+              ElementsAre(HasSubstr("net/a.cpp:1:"), HasSubstr("net/a.cpp:2:"), HasSubstr("net/a.cpp:9:")));
 }
 
 TEST_F(FakeTree, APageNamesTestsAndTheirFilesAsTheyAre) {

@@ -1,26 +1,18 @@
 #include "hopper/detail/distant_rows.h"
 
-#include <algorithm>
 #include <limits>
 #include <utility>
 
 #include "base/clock.h"
-#include "hopper/strategy/group_wire.h"
+#include "base/error.h"
 #include "hopper/trainer.h"
 
 namespace hop::hopper {
 
-std::uint64_t most_kept_rows(const RunSettings& run) {
-  if (!run.task_data) return 0;
-  switch (*run.task_data) {
-    case TaskData::Replicate:
-      return std::numeric_limits<std::uint64_t>::max();
-    case TaskData::Remote:
-      return 0;
-    case TaskData::Cache:
-      return run.task_cache_bytes;
-  }
-  return 0;
+std::uint64_t most_kept_rows(const Experiment& experiment) {
+  const std::optional<TaskData> data = task_data_of(experiment);
+  if (data == TaskData::Replicate) return std::numeric_limits<std::uint64_t>::max();
+  return data == TaskData::Cache ? experiment.run.task_cache_bytes : 0;
 }
 
 void DistantRows::expect(std::span<const PartitionId> passes) {
@@ -31,8 +23,9 @@ void DistantRows::expect(std::span<const PartitionId> passes) {
   for (const PartitionId id : passes) {
     if (!kept_.contains(id)) missing_.push_back(id);
   }
-  // What came for a unit that failed may serve this one, if it is the first that this one needs.
-  if (arrival_ && (missing_.empty() || arrival_->id != missing_.front() || !arrival_->partition)) arrival_.reset();
+  // What came for a unit that failed may serve this one.
+  if (arrival_ && (!arrival_->partition || !is_next(arrival_->id))) arrival_.reset();
+  if (coming_ && !is_next(*coming_)) give_up_();
   bring_next();
 }
 
@@ -46,14 +39,17 @@ void DistantRows::bring_next() {
 data::Partition DistantRows::take(PartitionId id, std::stop_token stop) {
   std::unique_lock lock(mutex_);
   if (const auto kept = kept_.find(id); kept != kept_.end()) return kept->second;
+  if (!is_next(id)) {
+    throw StateError("[rows] expected the next partition of the unit, got " + std::to_string(id.value));
+  }
   const Stopwatch watch;
-  awaited_ = id;
-  const bool is_here = changed_.wait(lock, stop, [&] { return arrival_ && arrival_->id == id; });
-  awaited_.reset();
+  is_awaited_ = true;
+  const bool is_here = changed_.wait(lock, stop, [this] { return arrival_.has_value(); });
+  is_awaited_ = false;
   seconds_ += watch.seconds();
   if (!is_here) throw TrainingStopped("[rows] stopped");
   const Arrival arrival = *std::exchange(arrival_, std::nullopt);
-  if (!arrival.partition) throw MemberLost(arrival.error);
+  if (!arrival.partition) std::rethrow_exception(arrival.error);
   bytes_ += arrival.bytes;
   missing_.pop_front();
   keep(*arrival.partition, id);
@@ -73,22 +69,27 @@ void DistantRows::came(PartitionId id, data::Partition partition, std::uint64_t 
   put({.id = id, .partition = std::move(partition), .bytes = bytes});
 }
 
-void DistantRows::failed(PartitionId id, const std::string& why) { put({.id = id, .error = why}); }
+void DistantRows::failed(PartitionId id, std::exception_ptr error) { put({.id = id, .error = std::move(error)}); }
 
-// One that is not needed first any more came for a unit that has failed.
+// One that is not needed next any more came for a unit that has ended.
 void DistantRows::put(Arrival arrival) {
   {
     const std::scoped_lock lock(mutex_);
     coming_.reset();
-    if (!missing_.empty() && missing_.front() == arrival.id) arrival_ = std::move(arrival);
+    if (is_next(arrival.id)) arrival_ = std::move(arrival);
     bring_next();
   }
   changed_.notify_all();
 }
 
-std::optional<PartitionId> DistantRows::awaited() const {
+bool DistantRows::wants(PartitionId id) const {
   const std::scoped_lock lock(mutex_);
-  return awaited_;
+  return is_next(id);
+}
+
+bool DistantRows::is_awaited() const {
+  const std::scoped_lock lock(mutex_);
+  return is_awaited_;
 }
 
 }  // namespace hop::hopper

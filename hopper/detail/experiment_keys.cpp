@@ -961,7 +961,8 @@ constexpr std::array kKeys = {
         "run", "task_data", "one of", "", "each node has all rows from the start", "\"remote\"",
         "With strategy = \"task_parallel\": each node has only the partitions that it would own with `hopping`, and "
         "gets "
-        "the others over the network, each while the pass before it trains. `replicate`: once, to its disk. `remote`: "
+        "the others over the network, within a unit each while the pass before it trains. `replicate`: once, to its "
+        "disk. `remote`: "
         "for each pass anew. `cache`: as `remote`, but the first ones stay in memory, up to task_cache_bytes. The bits "
         "are the same.",
         task_data_names, [](S& s, K& key, E& e) { read_choice(s, key, task_data_names(), e.run.task_data); },

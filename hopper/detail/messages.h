@@ -203,10 +203,10 @@ struct CopyOrder {
   static void describe(auto& m, auto&& field) { field("copy", m.copy), field("source_address", m.source_address); }
 };
 
-/// The answer to Locate, when that worker is ready.
+/// The answer to Locate.
 struct Located {
   WorkerId worker{};
-  std::string address{};
+  std::string address{};  ///< empty: it is not ready now
   static void describe(auto& m, auto&& field) { field("worker", m.worker), field("address", m.address); }
 };
 
@@ -282,6 +282,7 @@ struct Heartbeat {
   std::uint64_t control_bytes = 0;  ///< sent and received by this worker so far, over all its connections
   std::uint64_t progress = 0;       ///< differs from the last heartbeat's if the worker did anything
   std::string doing{};              ///< for people: "reads states: 120 of 9000"
+  bool gives = false;               ///< rows to other workers
   static void describe(auto& m, auto&& field) {
     field("busy", m.busy);
     field("model", m.model);
@@ -292,6 +293,7 @@ struct Heartbeat {
     field("control_bytes", m.control_bytes);
     field("progress", m.progress);
     field("doing", m.doing, make_printable);
+    field("gives", m.gives);
   }
 };
 

@@ -137,7 +137,7 @@ Narrator::Lines Narrator::left(WorkerId worker, bool handed_over, const Ledger& 
   if (!handed_over) line += " before its states were handed over (" + story.life.why + ")";
   std::string partitions;
   for (std::uint32_t q = 0; q < ledger.itinerary().partitions; ++q) {
-    if (ledger.itinerary().only_worker(PartitionId(q)) == worker) partitions += " " + std::to_string(q);
+    if (ledger.itinerary().is_only_holder(worker, PartitionId(q))) partitions += " " + std::to_string(q);
   }
   line += partitions.empty() ? "; the others go on" : "; the run waits for another one with partitions" + partitions;
   return conclude(story, std::move(line));

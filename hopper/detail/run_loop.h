@@ -134,7 +134,6 @@ class RunLoop {
 
   // run_loop_relay.cpp: addresses, and states between workers that cannot reach each other.
   void locate(Peer asker, WorkerId worker);
-  void tell_askers(const Node& node);
   net::Awaitable<void> serve_relay(Connection worker, WorkerId reader);
   net::Awaitable<void> pass_on(Peer peer, Connection connection, message::State state);
   void note_unreachable(Peer reader, const message::Failed& failed);
@@ -223,7 +222,6 @@ class RunLoop {
   std::uint64_t tickets_ = 0;
   std::map<std::pair<WorkerId, WorkerId>, int> unreached_;  // (reader, source): fetches in a row that failed
   std::uint64_t copy_bytes_ = 0, relay_bytes_ = 0;
-  std::multimap<WorkerId, Peer> askers_;  // who want to know where this worker is, which is not ready
   std::deque<Event> events_;
   bool stepping_ = false;
   bool dirty_ = false, syncing_ = false;

@@ -155,7 +155,7 @@ const Lease* RunLoop::in_training(const Node& node) const {
 }
 
 bool RunLoop::has_something_to_do(const Node& node) const {
-  if (node.lives.state() == WorkerProgress::State::Starting) return true;
+  if (node.lives.state() == WorkerProgress::State::Starting || node.last.gives) return true;
   if (!coordinator_.workers()[node.peer.worker.index()].leases.empty()) return true;
   if (coordinator_.is_copying_to(node.peer.worker) || relays_from(node.peer.worker)) return true;
   return std::any_of(collecting_.begin(), collecting_.end(), [&](const auto& c) { return c.second.peer == node.peer; });

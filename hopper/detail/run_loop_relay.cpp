@@ -1,7 +1,7 @@
-// What a worker gets of another one through the coordinator. Its address, if it wants rows. And states, if the two
-// cannot reach each other: the reader asks the coordinator on a connection of its own,
-// the coordinator asks the source for the state on the connection that the source has opened, and passes it on. All
-// functions run on the loop's thread.
+// What a worker gets of another one through the coordinator: its address, if it wants rows; and states, if the two
+// cannot reach each other. Then the reader asks the coordinator on a connection of its own, the coordinator asks the
+// source for the state on the connection that the source has opened, and passes it on. All functions run on the loop's
+// thread.
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -60,10 +60,12 @@ void RunLoop::note_unreachable(Peer reader, const message::Failed& failed) {
 void RunLoop::note_retry(Peer peer, const message::Failed& failed) {
   if (failed.failure != Failure::MemberLost && failed.failure != Failure::NoRoom) return;
   const auto& leases = coordinator_.workers()[peer.worker.index()].leases;
-  if (std::ranges::find(leases, failed.attempt, &Lease::attempt) == leases.end()) return;  // the group is over
-  const std::string what = failed.failure == Failure::MemberLost ? "group" : "unit";
+  const auto lease = std::ranges::find(leases, failed.attempt, &Lease::attempt);
+  if (lease == leases.end()) return;  // the group is over
+  const bool is_group = failed.failure == Failure::MemberLost && lease->has_group();
+  const std::string who = is_group ? "'s group is" : "'s unit at worker " + std::to_string(peer.worker.value) + " is";
   const std::string line =
-      retries_.line("model " + std::to_string(failed.model.value) + "'s " + what + " is tried again: " + failed.text);
+      retries_.line("model " + std::to_string(failed.model.value) + who + " tried again: " + failed.text);
   if (!line.empty()) notice(line);
 }
 
@@ -156,15 +158,9 @@ void RunLoop::locate(Peer asker, WorkerId worker) {
     throw NetError("[locate] expected one of " + std::to_string(nodes_.size()) + " workers, got worker " +
                    std::to_string(worker.value));
   }
-  askers_.emplace(worker, asker);
   const Node& node = nodes_[worker.index()];
-  if (node.connection && node.lives.was_ready()) tell_askers(node);
-}
-
-void RunLoop::tell_askers(const Node& node) {
-  const auto [begin, end] = askers_.equal_range(node.peer.worker);
-  for (auto asker = begin; asker != end; ++asker) tell(asker->second, message::Located{asker->first, node.address});
-  askers_.erase(begin, end);
+  const bool is_here = node.connection && node.lives.was_ready();
+  tell(asker, message::Located{worker, is_here ? node.address : ""});
 }
 
 }  // namespace hop::hopper

@@ -292,7 +292,6 @@ void RunLoop::note_ready(Peer peer, message::Ready ready) {
     notice("worker " + std::to_string(peer.worker.value) + " has joined: " + node->address + ", " + node->device +
            (node->held.empty() ? "" : ", " + std::to_string(node->held.size()) + " states"));
   }
-  tell_askers(*node);
   join_run(peer, {peer, std::exchange(node->held, {}), std::move(ready.arithmetic)});
 }
 

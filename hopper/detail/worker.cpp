@@ -250,8 +250,7 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
     partitions_.emplace(id, dataset_->partition(id));  // checks every byte, and may take long
     ++steps_;
   }
-  const auto begin_to_bring = [this](PartitionId id) { net::asio::post(io_, [this, id] { spawn(bring(id)); }); };
-  distant_ = std::make_unique<DistantRows>(begin_to_bring, most_kept_rows(experiment_->run));
+  begin_distant_rows();
   if (dataset_->has_validation()) validation_ = dataset_->validation();
   ++steps_;
   const std::vector<std::string> words = device_words(options_.devices, experiment_->run.device, welcome.workers);
@@ -266,7 +265,7 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
 
 // A device holds all rows or none, so that recorded steps do not depend on single partitions. Runs on the disk thread.
 std::shared_ptr<const data::DeviceRows> Worker::rows_on_device(std::uint32_t workers) const {
-  if (device_.is_cpu() || experiment_->run.task_data) return nullptr;
+  if (device_.is_cpu() || task_data_of(*experiment_)) return nullptr;
   std::vector<data::Partition> all;
   for (const auto& [id, partition] : partitions_) all.push_back(partition);
   if (validation_) all.push_back(*validation_);
@@ -354,6 +353,7 @@ void Worker::starts_to(std::string what) {
 message::Heartbeat Worker::heartbeat() {
   message::Heartbeat beat;
   beat.control_bytes = peer_control_bytes_;
+  beat.gives = giving_ > 0;
   beat.progress = steps_ + rows_done_;
   for (const std::weak_ptr<net::Connection>& peer : peers_) {
     if (const Connection open = peer.lock()) beat.progress += open->arrived();
@@ -371,11 +371,7 @@ message::Heartbeat Worker::heartbeat() {
       const bool is_own = !lease.has_group() || partitions_.contains(id);
       if (is_own) beat.rows += static_cast<std::uint64_t>(dataset_->manifest().partitions[id.index()].rows);
     }
-    if (const auto awaited = distant_->awaited()) {  // whoever is waited for stands still, not this worker
-      beat.doing += "; it waits for the rows of partition " + std::to_string(awaited->value) + " from worker " +
-                    std::to_string(itinerary_.holder(*awaited).value);
-      ++waiting_beats_;
-    }
+    tell_of_rows(beat);
     const std::shared_ptr<GroupLinks> group = cargo_of(lease.attempt)->group;
     const std::string waits = group ? group->waits() : "";
     if (!waits.empty()) {  // whoever is waited for stands still, not this worker

@@ -56,6 +56,8 @@ struct WorkerOptions {
   /// The devices of the node's workers, by number; missing or empty ones are the experiment's.
   std::vector<std::string> devices = {};
   bool tells_usage = true;  ///< what its process has used: one of the workers of a process tells it
+  /// How long a unit waits for rows of another node of which no byte comes.
+  std::chrono::milliseconds rows_patience = std::chrono::seconds(10);
   /// Deletes a file of the node's disk; empty: the system's function. Tests simulate slow disks with it.
   StateStore::Remove remove = {};
 };
@@ -193,6 +195,7 @@ class Worker {
   Given read_to_give(const worker::StateName& state, bool whole);
 
   // worker_rows.cpp: rows between workers
+  void begin_distant_rows();
   bool expect_rows(std::vector<PartitionId> passes);
   data::Partition rows_of(PartitionId id);
   net::Awaitable<void> bring(PartitionId id);
@@ -201,10 +204,14 @@ class Worker {
   std::optional<data::Partition> find_copy(PartitionId id) const;
   data::Partition open_rows(PartitionId id, AlignedBuffer file) const;
   net::Awaitable<AlignedBuffer> fetch_rows(PartitionId id);
-  net::Awaitable<AlignedBuffer> fetch_rows_from(WorkerId holder, std::string address, PartitionId id);
+  net::Awaitable<void> fetch_rows_from(WorkerId holder, std::string address, PartitionId id, MutableByteView file,
+                                       std::uint64_t& came);
   net::Awaitable<std::string> locate(WorkerId worker);
   void hear_place(message::Located place);
+  void give_up_rows();
+  void tell_of_rows(message::Heartbeat& beat);
   net::Awaitable<void> give_rows(Connection to, PartitionId id);
+  static void read_rows(const data::Partition& rows, std::uint64_t at, MutableByteView to);
 
   // worker_groups.cpp: units that several workers train together
   void form_group(Cargo& cargo, const std::vector<message::Member>& members);
@@ -250,7 +257,16 @@ class Worker {
   };
   std::map<Attempt, std::weak_ptr<GroupLinks>> groups_;  // network thread only, as the next one
   std::vector<EarlyMember> early_members_;
-  std::uint64_t waiting_beats_ = 0;          // beats while a unit waited for other workers
+  std::uint64_t waiting_beats_ = 0;  // beats while a unit waited for other workers
+  // What becomes of the partition that comes from another node. Network thread only, as the next four.
+  struct Bringing {
+    PartitionId partition{};
+    std::string story{};          // for people
+    bool is_at_the_disk = false;  // the own one
+  };
+  Bringing brings_;
+  std::weak_ptr<net::Connection> rows_peer_;
+  std::uint32_t giving_ = 0;                 // partitions that go to other workers
   std::optional<message::Located> located_;  // the coordinator's last answer
   net::Event hears_place_{io_.get_executor()};
   net::asio::steady_timer heartbeat_timer_{io_};

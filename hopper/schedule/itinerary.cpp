@@ -29,6 +29,16 @@ void check_groups(const Itinerary& of) {
   }
 }
 
+void check_holders(const Itinerary& of) {
+  for (std::uint32_t q = 0; q < of.partitions; ++q) {
+    try {
+      static_cast<void>(of.holder(PartitionId(q)));
+    } catch (const StateError&) {
+      throw ConfigError("[run] strategy: expected a worker that holds partition " + std::to_string(q) + ", got none");
+    }
+  }
+}
+
 }  // namespace
 
 void Itinerary::check() const {
@@ -45,6 +55,7 @@ void Itinerary::check() const {
         "another strategy");
   }
   check_groups(*this);
+  check_holders(*this);
   if (epochs < 1) throw ConfigError("[itinerary] expected epochs >= 1, got 0");
   constexpr std::uint64_t kMostUnits = std::numeric_limits<std::uint32_t>::max();
   if (std::uint64_t{epochs} * partitions > kMostUnits) {
@@ -73,11 +84,21 @@ std::vector<std::uint32_t> Itinerary::owners(PartitionId first) const {
 }
 
 WorkerId Itinerary::holder(PartitionId partition) const {
+  const WorkerId usual = spread().owner(partition);
+  if (holds(usual, partition)) return usual;
   for (std::uint32_t w = 0; w < workers; ++w) {
     if (holds(WorkerId(w), partition)) return WorkerId(w);
   }
   throw StateError("[rows] expected a worker whose node holds partition " + std::to_string(partition.value) +
                    ", got none");
+}
+
+bool Itinerary::is_only_holder(WorkerId worker, PartitionId partition) const {
+  if (!holds(worker, partition)) return false;
+  for (std::uint32_t w = 0; w < workers; ++w) {
+    if (WorkerId(w) != worker && holds(WorkerId(w), partition)) return false;
+  }
+  return true;
 }
 
 std::vector<PartitionId> Itinerary::choices() const {

@@ -59,8 +59,10 @@ struct Itinerary {
   bool may_train(WorkerId worker, PartitionId first) const { return only_worker(first).value_or(worker) == worker; }
   /// Whether the worker's node has to hold the partition.
   bool holds(WorkerId worker, PartitionId partition) const { return strategy->holds(spread(), worker, partition); }
-  /// The first worker whose node holds it: who gives its rows to the others. Throws StateError if none does.
+  /// Whose node gives its rows to the others. Throws StateError if no node holds it.
   WorkerId holder(PartitionId partition) const;
+  /// Whether nobody else's node holds it.
+  bool is_only_holder(WorkerId worker, PartitionId partition) const;
 };
 
 }  // namespace hop::hopper

@@ -139,6 +139,9 @@ void Node::execute(const worker::action::Train& train) {
 
 void Node::trained(const Lease& lease) {
   if (world_.dies(peer_.worker, Moment::Training, lease.model, lease.unit)) return;
+  if (!world_.gets_rows(peer_.worker, lease)) {
+    return step(event::Failed{lease.attempt, Failure::MemberLost, "the rows of another node do not come"});
+  }
   if (world_.unit_fails(lease)) {
     return step(event::Failed{lease.attempt, Failure::Error, "the loss function threw"});
   }

@@ -117,7 +117,9 @@ Scenario draw_scenario(std::uint64_t seed) {
   return s;
 }
 
-bool has_tasks(const Scenario& s) { return s.itinerary.strategy == task_parallel() || has_replicas(s); }
+bool has_tasks(const Scenario& s) {
+  return s.itinerary.strategy == task_parallel() || s.itinerary.strategy == scattered_tasks() || has_replicas(s);
+}
 
 bool has_replicas(const Scenario& s) {
   return s.itinerary.strategy == allreduce() || s.itinerary.strategy == averaging();
@@ -132,6 +134,12 @@ Scenario as_tasks(Scenario s) {
   s.itinerary.strategy = task_parallel();
   s.itinerary.order = Order::Fixed;
   s.bad_unit = Unit{s.bad_unit.value / s.itinerary.partitions};
+  return s;
+}
+
+Scenario as_scattered_tasks(Scenario s) {
+  s = as_tasks(std::move(s));
+  s.itinerary.strategy = scattered_tasks();
   return s;
 }
 

@@ -93,6 +93,8 @@ Time pass_time(const Scenario& scenario, WorkerId worker, ModelId model, Unit un
 Scenario draw_scenario(std::uint64_t seed);
 /// The same models, machines and troubles with the strategy "task_parallel".
 Scenario as_tasks(Scenario scenario);
+/// The same where each node has only its own partitions, and tasks read the others from their owners.
+Scenario as_scattered_tasks(Scenario scenario);
 /// The same with the strategy "allreduce", or "averaging" for odd seeds: tasks that all begin with partition 0. Both
 /// have the same groups.
 Scenario as_replicas(Scenario scenario);

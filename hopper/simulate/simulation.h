@@ -88,6 +88,7 @@ class Simulation final : private World {
   void send(const Peer& from, Event event) override;
   Time transfer_time(ModelId) const override { return scenario_.transfer_time; }
   Reading fetch(WorkerId reader, WorkerId source, ModelId model, Version version) override;
+  bool gets_rows(WorkerId worker, const Lease& lease) override;
   void gather(WorkerId worker, const Lease& lease) override;
   void scatter(Attempt attempt) override { gatherings_.scatter(attempt); }
   Time unit_time(WorkerId worker, const Lease& lease) override;

@@ -27,6 +27,14 @@ Time Simulation::unit_time(WorkerId worker, const Lease& lease) {
   return pass * static_cast<Time::rep>(own);
 }
 
+bool Simulation::gets_rows(WorkerId worker, const Lease& lease) {
+  return std::ranges::all_of(scenario_.itinerary.passes(lease.partition), [&](PartitionId id) {
+    if (scenario_.itinerary.holds(worker, id)) return true;
+    const WorkerId holder = scenario_.itinerary.holder(id);
+    return nodes_[holder.index()]->connected() && reach(worker, holder);
+  });
+}
+
 // A member that reaches not all others loses the unit for all.
 void Simulation::gather(WorkerId worker, const Lease& lease) {
   gatherings_.gather(worker, lease);

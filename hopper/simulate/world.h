@@ -44,6 +44,8 @@ class World {
   virtual void gather(WorkerId worker, const Lease& lease) = 0;
   virtual void scatter(Attempt attempt) = 0;
 
+  /// Whether the worker gets the rows of a unit that no group shares: those of other nodes come from their workers.
+  virtual bool gets_rows(WorkerId, const Lease&) { return true; }
   /// How long the worker trains this unit. Of a group: its part of it.
   virtual Time unit_time(WorkerId worker, const Lease& lease) = 0;
   /// The result of training it on a parent with this digest: the measurements, and the digest of the new state.

@@ -17,7 +17,9 @@ constexpr std::array kStrategies = {
     StrategyRow{"hopping", hopping,
                 "Each worker holds its own partitions, and the models travel: a unit is one pass over one partition."},
     StrategyRow{kTaskParallel, task_parallel,
-                "Each worker holds all partitions, and the models stay: a unit is a whole epoch, with the same bits."},
+                "Each worker holds all partitions, or fetches them (`task_data`), and the models stay: a unit is a "
+                "whole epoch, with "
+                "the same bits."},
     StrategyRow{
         "allreduce", allreduce,
         "A replica of the model for each partition; in each step all replicas take the mean of their gradients."},

@@ -1,5 +1,6 @@
 """What the scripts of bench/ conclude from measurements: python3 tests/bench/pages_test.py."""
 import importlib
+import json
 import math
 import os
 import pathlib
@@ -77,6 +78,16 @@ def trial(strategy, score, **more):
 def result(*trials, load=1.0):
     return {"objective": "valid_accuracy", "higher_is_better": True, "load": load, "cores": 2, "date": "a day",
             "machine": "a machine", "trials": list(trials)}
+
+
+class Pages(unittest.TestCase):
+    def test_what_is_checked_in_can_be_drawn_anew(self):
+        for file in sorted((compare_pages.ROOT / "docs/compare").glob("*.json")):
+            result = compare_pages.read(file)
+            self.assertIn(compare_pages.table(result).splitlines()[2], (compare_pages.ROOT / "docs/compare.md").read_text())
+            compare_pages.picture(result, file.stem)
+        for file in sorted((compare_pages.ROOT / "docs").glob("papers_shape*.json")):
+            crossing.shape_of(json.loads(file.read_text()))
 
 
 class Findings(unittest.TestCase):

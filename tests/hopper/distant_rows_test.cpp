@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "data/dataset.h"
 #include "hopper/strategy/group_wire.h"
 #include "hopper/trainer.h"
@@ -17,7 +18,6 @@ namespace hop::hopper {
 namespace {
 
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 class DistantRowsTest : public OnGlyphs<64, 4> {
  protected:
@@ -26,7 +26,7 @@ class DistantRowsTest : public OnGlyphs<64, 4> {
     return data::Dataset::open(*folder_ / "data").partition(PartitionId(q));
   }
   DistantRows with_room_for(std::uint64_t bytes) {
-    return {[this](PartitionId id) { asked_.push_back(id.value); }, bytes};
+    return {[this](PartitionId id) { asked_.push_back(id.value); }, [this] { ++given_up_; }, bytes};
   }
   static void come(DistantRows& rows, std::uint32_t q) { rows.came(id(q), partition(q), 100 + q); }
   static std::vector<PartitionId> passes(std::vector<std::uint32_t> numbers) {
@@ -36,6 +36,7 @@ class DistantRowsTest : public OnGlyphs<64, 4> {
   }
 
   std::vector<std::uint32_t> asked_;
+  int given_up_ = 0;
 };
 
 TEST_F(DistantRowsTest, BringsOnePartitionAheadAndNoMore) {
@@ -78,7 +79,7 @@ TEST_F(DistantRowsTest, KeepsThoseThatCameFirst) {
 TEST_F(DistantRowsTest, AFailureCostsTheUnitAndNotTheNextOne) {
   DistantRows rows = with_room_for(0);
   rows.expect(passes({1, 2}));
-  rows.failed(id(1), "no answer");
+  rows.failed(id(1), std::make_exception_ptr(MemberLost("no answer")));
   EXPECT_THROW(rows.take(id(1), {}), MemberLost);
   rows.expect(passes({1, 2}));
   EXPECT_THAT(asked_, ElementsAre(1, 1));
@@ -92,6 +93,9 @@ TEST_F(DistantRowsTest, DropsWhatCameForAnotherUnit) {
   rows.expect(passes({1, 2}));
   rows.expect(passes({3}));
   EXPECT_THAT(asked_, ElementsAre(1)) << "one at a time";
+  EXPECT_EQ(given_up_, 1) << "so the one on its way must end";
+  EXPECT_FALSE(rows.wants(id(1)));
+  EXPECT_TRUE(rows.wants(id(3)));
   come(rows, 1);
   EXPECT_THAT(asked_, ElementsAre(1, 3));
   come(rows, 3);
@@ -100,18 +104,25 @@ TEST_F(DistantRowsTest, DropsWhatCameForAnotherUnit) {
   come(rows, 2);
   rows.expect(passes({2, 1}));
   EXPECT_THAT(asked_, ElementsAre(1, 3, 2)) << "what is here serves the next try";
+  EXPECT_EQ(given_up_, 1);
 }
 
-TEST_F(DistantRowsTest, SaysForWhatItWaitsAndEndsWithTheWorker) {
+TEST_F(DistantRowsTest, GivesNoPartitionOutOfTurn) {
+  DistantRows rows = with_room_for(0);
+  EXPECT_THROW(rows.take(id(1), {}), StateError) << "nobody expects it";
+  rows.expect(passes({1, 2}));
+  EXPECT_THROW(rows.take(id(2), {}), StateError);
+}
+
+TEST_F(DistantRowsTest, SaysThatItWaitsAndEndsWithTheWorker) {
   DistantRows rows = with_room_for(0);
   rows.expect(passes({1}));
   std::stop_source stop;
   std::thread waiter([&] { EXPECT_THROW(rows.take(id(1), stop.get_token()), TrainingStopped); });
-  while (!rows.awaited()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  EXPECT_EQ(rows.awaited(), id(1));
+  while (!rows.is_awaited()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   stop.request_stop();
   waiter.join();
-  EXPECT_EQ(rows.awaited(), std::nullopt);
+  EXPECT_FALSE(rows.is_awaited());
 }
 
 }  // namespace

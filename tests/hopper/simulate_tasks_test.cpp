@@ -17,6 +17,15 @@ TEST(SimulatedTasks, WhateverFailsEachEpochCountsOnceAndTheWeightsAreThoseOfTheC
   expect_promises_kept(seeds(2000), [](std::uint64_t seed) { return as_tasks(draw_scenario(seed)); });
 }
 
+// The owner of rows may be gone, or out of reach: the unit is given back and tried again.
+TEST(SimulatedTasks, ThatReadRowsOfOthersKeepTheirPromises) {
+  const auto draw = [](std::uint64_t seed) { return as_scattered_tasks(draw_scenario(seed)); };
+  expect_promises_kept(seeds(2000) / 2, draw);
+  std::uint64_t given_back = 0;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) given_back += Simulation(draw(seed)).run().members_lost;
+  EXPECT_GT(given_back, 10U);
+}
+
 TEST(SimulatedReplicas, WhateverFailsEachEpochCountsOnceAndTheWeightsAreThoseOfTheCalmRun) {
   expect_promises_kept(seeds(2000) / 2, [](std::uint64_t seed) { return as_replicas(draw_scenario(seed)); });
 }

@@ -73,7 +73,7 @@ class WorkerAlone : public ::testing::Test {
     const auto coordinate = [&]() -> Awaitable<void> {
       const Connection worker = co_await coordinator_->accept();
       co_await examine(worker, HostRole::Coordinator, kToken, net::deadline_in(kLong));
-      const message::Welcome welcome{folder_ / "data", 1};
+      const message::Welcome welcome{folder_ / "data", experiment_.run.workers};
       co_await send(worker, welcome);
       const auto ready = co_await next<message::Ready>(worker);
       co_await story(worker, ready.address);
@@ -92,6 +92,7 @@ class WorkerAlone : public ::testing::Test {
                    .experiment = &experiment_,
                    .memory = over_tcp_ ? nullptr : network_,
                    .devices = {"cpu"},
+                   .rows_patience = rows_patience_,
                    .remove = std::move(remove)});
     std::thread thread([&] {
       try {
@@ -163,6 +164,7 @@ class WorkerAlone : public ::testing::Test {
   std::unique_ptr<net::Transport> transport_ =
       std::make_unique<net::MemoryTransport>(context_.get_executor(), network_);
   std::shared_ptr<net::Listener> coordinator_, source_;
+  std::chrono::milliseconds rows_patience_ = std::chrono::seconds(10);
 
  private:
   net::Address address(const std::string& name) const {

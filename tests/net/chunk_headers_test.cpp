@@ -9,8 +9,8 @@
 namespace hop::net {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::error_of;
+using ::testing::HasSubstr;
 using testing::Peer;
 using testing::TwoNodes;
 using testing::Wiring;
