@@ -33,8 +33,8 @@ struct Round;
 inline constexpr std::chrono::seconds kGroupPatience{300};
 
 /// The length of the pieces of a stream, but for the last one of each direction. It is a part of the protocol. A piece
-/// is one chunk of a frame, and stays in the cache of a core.
-inline constexpr std::size_t kPieceBytes = std::size_t{1} << 19;
+/// is one chunk of a frame.
+inline constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 
 /// A group for one attempt at one unit. The network thread brings the connections; the compute thread waits for them
 /// and exchanges. An error of one connection ends all of them, so that the other members notice.
@@ -71,7 +71,7 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   void expect(GroupStream& stream) override;
   /// Throws as swap(). When it returns or throws, nobody uses the caller's memory any more, unless the worker's life
   /// ends. Memory: the pieces that have come, have no place, and are not taken yet. These are all at most, if another
-  /// member is earlier, or its direction of the connection quicker. Up to 32 of them are kept for the next streams.
+  /// member is earlier, or its direction of the connection quicker. Up to 16 of them are kept for the next streams.
   void stream(GroupStream& stream) override;
   void listen(std::uint32_t from, std::size_t most) override;
   void send(std::uint32_t to, std::shared_ptr<const AlignedBuffer> buffer, std::size_t bytes) override;

@@ -13,7 +13,7 @@
 namespace hop::hopper {
 namespace {
 
-constexpr std::size_t kMostSparePieces = 32;  // for the next streams
+constexpr std::size_t kMostSparePieces = 16;  // for the next streams
 
 std::uint64_t size_of(std::span<const GroupStream::Part> parts) {
   std::uint64_t bytes = 0;

@@ -169,7 +169,7 @@ TEST_F(Streams, EndAtAPieceOfAnotherSize) {
   here.send(8);
   EXPECT_THAT(
       [&] { links_[0]->stream(here); },
-      ThrowsMessage<MemberLost>(HasSubstr("expected round 1 with 524288 bytes from worker 7, got round 1 with 100")));
+      ThrowsMessage<MemberLost>(HasSubstr("expected round 1 with 1048576 bytes from worker 7, got round 1 with 100")));
 }
 
 TEST_F(Streams, HaveALimitOfTime) {

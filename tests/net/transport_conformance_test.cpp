@@ -276,8 +276,8 @@ TEST_P(EveryTransport, CountsBytesExactlyAndAlikeAtBothEnds) {
         co_await peer->send(3, {});
         client = peer->traffic();
       });
-  // Two headers, 8 bytes of control messages, one payload length, five chunk headers (4 x 512 KiB + 402848 bytes).
-  EXPECT_EQ(server, (Traffic{.control_sent = 2 * 16 + 8 + 8 + 5 * 8,
+  // Two headers, 8 bytes of control messages, one payload length, three chunk headers (2 x 1 MiB + 402848 bytes).
+  EXPECT_EQ(server, (Traffic{.control_sent = 2 * 16 + 8 + 8 + 3 * 8,
                              .control_received = 16,
                              .payload_sent = 2'500'000,
                              .payload_received = 0}));
