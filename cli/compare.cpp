@@ -1,6 +1,7 @@
 // hop compare EXPERIMENT.toml: the same models and rows under several strategies, one run after the other.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -66,6 +67,21 @@ std::uint64_t rows_trained(const hopper::Results& results) {
   return rows;
 }
 
+// The best of all models after each epoch, up to the last one that a model has measured.
+std::vector<double> best_by_epoch(const hopper::Results& results, const hopper::Objective& objective) {
+  const bool higher = hopper::is_maximised(objective);
+  std::vector<double> best;
+  for (const hopper::ModelResult& model : results.models) {
+    for (std::size_t epoch = 0; epoch < model.curve.size(); ++epoch) {
+      const std::optional<double> value = hopper::measured(objective, model.curve[epoch]);
+      if (!value) break;
+      if (epoch == best.size()) best.push_back(*value);
+      best[epoch] = higher ? std::max(best[epoch], *value) : std::min(best[epoch], *value);
+    }
+  }
+  return best;
+}
+
 // Nothing for a run that was interrupted.
 std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::path& folder) {
   Watch watch(experiment.objective());
@@ -113,6 +129,7 @@ std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::pat
     trial.best_score = score;
   }
   trial.moments = watch.moments();
+  trial.epochs = best_by_epoch(results, experiment.objective());
   return trial;
 }
 
@@ -171,8 +188,7 @@ int compare(const CompareArguments& arguments) {
   const hopper::Experiment& first = experiments.front();
   const hopper::Objective objective = first.objective();
   Comparison comparison{.experiment = first.name, .objective = to_string(objective)};
-  comparison.higher_is_better = objective.kind == hopper::Objective::ValidAccuracy ||
-                                (objective.kind == hopper::Objective::Own && objective.higher_is_better);
+  comparison.higher_is_better = hopper::is_maximised(objective);
   for (const hopper::Experiment& experiment : experiments) {
     const std::string name = name_of(experiment);
     std::fprintf(stderr, "%s ...\n", name.c_str());
@@ -183,6 +199,7 @@ int compare(const CompareArguments& arguments) {
     }
     if (!trial->best_score) std::fprintf(stderr, "%s: no model came through\n", name.c_str());
     comparison.trials.push_back(std::move(*trial));
+    time_to_common_score(comparison);
     const hopper::Results seen = hopper::inspect(folder / name);
     if (comparison.arithmetic.empty() && !seen.arithmetic.empty()) comparison.arithmetic = seen.arithmetic.front();
     write_files(comparison, folder);  // what is measured is kept, whatever a later run does

@@ -28,6 +28,8 @@ double real(T number) {
 
 constexpr std::array kFigures = {
     Figure{"wall_seconds", "time", "s", 1, [](const Trial& t) { return t.wall_seconds; }},
+    Figure{"seconds_to_score", "time to the worst best score", "s", 1,
+           [](const Trial& t) { return t.seconds_to_score.value_or(NAN); }},
     Figure{"samples_per_second", "rows trained", "1/s", 1, [](const Trial& t) { return t.samples_per_second; }},
     Figure{"cpu_seconds", "processor time", "s", 1, [](const Trial& t) { return t.cpu_seconds; }},
     Figure{"idle_share", "idle workers", "%", 100, [](const Trial& t) { return t.idle_share; }},
@@ -118,13 +120,28 @@ std::string bars(const Comparison& comparison, const Figure& figure) {
   return svg + "</svg>\n";
 }
 
-// The best score over time, a staircase for each trial.
-std::string lines(const Comparison& comparison) {
+// A staircase for each trial: scores from somewhere to an end, over time or over epochs.
+struct Staircase {
+  std::vector<Moment> steps;
+  double end = 0;
+};
+
+Staircase over_time(const Trial& trial) { return {trial.moments, trial.wall_seconds}; }
+
+Staircase over_epochs(const Trial& trial) {
+  Staircase stairs{{}, static_cast<double>(trial.epochs.size())};
+  for (std::size_t i = 0; i < trial.epochs.size(); ++i) stairs.steps.push_back({real(i + 1), trial.epochs[i]});
+  return stairs;
+}
+
+std::string lines(const Comparison& comparison, Staircase (*of)(const Trial&), const char* unit) {
   constexpr double kLeft = 60, kRight = 780, kTop = 10, kBottom = 260;
+  std::vector<Staircase> all;
+  for (const Trial& trial : comparison.trials) all.push_back(of(trial));
   double last = 0, low = INFINITY, high = -INFINITY;
-  for (const Trial& trial : comparison.trials) {
-    last = std::max(last, trial.wall_seconds);
-    for (const Moment& moment : trial.moments) low = std::min(low, moment.score), high = std::max(high, moment.score);
+  for (const Staircase& stairs : all) {
+    last = std::max(last, stairs.end);
+    for (const Moment& step : stairs.steps) low = std::min(low, step.score), high = std::max(high, step.score);
   }
   if (!(low <= high) || last <= 0) return {};
   if (low == high) low -= 0.5, high += 0.5;
@@ -136,17 +153,18 @@ std::string lines(const Comparison& comparison) {
     svg +=
         format("<line x1='%.0f' x2='%.0f' y1='%.1f' y2='%.1f' stroke='#d0d7de'/>", kLeft, kRight, y(score), y(score));
     svg += format("<text x='%.0f' y='%.1f' text-anchor='end'>%.4g</text>", kLeft - 6, y(score) + 4, score);
-    svg += format("<text x='%.1f' y='%.0f' text-anchor='middle'>%.3g s</text>\n", x(seconds), kBottom + 20, seconds);
+    svg +=
+        format("<text x='%.1f' y='%.0f' text-anchor='middle'>%.3g%s</text>\n", x(seconds), kBottom + 20, seconds, unit);
   }
-  for (std::size_t i = 0; i < comparison.trials.size(); ++i) {
-    const Trial& trial = comparison.trials[i];
-    if (trial.moments.empty()) continue;
-    std::string points = format("%.1f,%.1f", x(trial.moments[0].seconds), y(trial.moments[0].score));
-    for (std::size_t m = 1; m < trial.moments.size(); ++m) {
-      points += format(" %.1f,%.1f %.1f,%.1f", x(trial.moments[m].seconds), y(trial.moments[m - 1].score),
-                       x(trial.moments[m].seconds), y(trial.moments[m].score));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::vector<Moment>& steps = all[i].steps;
+    if (steps.empty()) continue;
+    std::string points = format("%.1f,%.1f", x(steps[0].seconds), y(steps[0].score));
+    for (std::size_t m = 1; m < steps.size(); ++m) {
+      points += format(" %.1f,%.1f %.1f,%.1f", x(steps[m].seconds), y(steps[m - 1].score), x(steps[m].seconds),
+                       y(steps[m].score));
     }
-    points += format(" %.1f,%.1f", x(trial.wall_seconds), y(trial.moments.back().score));
+    points += format(" %.1f,%.1f", x(all[i].end), y(steps.back().score));
     svg += format("<polyline fill='none' stroke-width='2' stroke='%s' points='", colour(i)) + points + "'/>\n";
   }
   return svg + "</svg>\n";
@@ -171,6 +189,20 @@ std::string table_of(const Comparison& comparison) {
 
 }  // namespace
 
+void time_to_common_score(Comparison& comparison) {
+  const double sign = comparison.higher_is_better ? 1 : -1;
+  double common = INFINITY;  // all scores times the sign: more is better
+  for (const Trial& trial : comparison.trials) {
+    if (trial.best_score) common = std::min(common, sign * *trial.best_score);
+  }
+  for (Trial& trial : comparison.trials) {
+    trial.seconds_to_score.reset();
+    const auto reached = [&](const Moment& moment) { return sign * moment.score >= common; };
+    const auto first = std::ranges::find_if(trial.moments, reached);
+    if (trial.best_score && first != trial.moments.end()) trial.seconds_to_score = first->seconds;
+  }
+}
+
 bool same_bits(const Trial& a, const Trial& b) { return a.hashes == b.hashes; }
 
 std::string to_json(const Comparison& comparison) {
@@ -185,6 +217,7 @@ std::string to_json(const Comparison& comparison) {
     nlohmann::ordered_json moments = nlohmann::ordered_json::array();
     for (const Moment& moment : trial.moments) moments.push_back({moment.seconds, moment.score});
     row["score_over_time"] = moments;
+    row["score_over_epochs"] = trial.epochs;
     row["state_sha256"] = trial.hashes;
     trials.push_back(row);
   }
@@ -216,7 +249,8 @@ std::string to_page(const Comparison& comparison) {
   std::string html = kHead;
   html += "<h1>" + escaped(comparison.experiment) + ": strategies side by side</h1>\n<p>" +
           escaped(comparison.arithmetic) + ". One run each, one after the other, with the same rows and models.</p>\n";
-  html += "<h2>Best " + escaped(comparison.objective) + " over time</h2>\n" + lines(comparison);
+  html += "<h2>Best " + escaped(comparison.objective) + " over time</h2>\n" + lines(comparison, over_time, " s");
+  html += "<h2>Best " + escaped(comparison.objective) + " over epochs</h2>\n" + lines(comparison, over_epochs, "");
   html += "<h2>What each cost</h2>\n<div class='figures'>\n";
   for (const Figure& figure : kFigures) {
     double most = 0;

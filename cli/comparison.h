@@ -35,7 +35,10 @@ struct Trial {
   std::uint64_t hops = 0;
   std::optional<double> best_score{};  ///< none if no model came through
   std::vector<Moment> moments{};       ///< each time that the best score improved
-  std::vector<std::string> hashes{};   ///< SHA-256 of each model's final state
+  std::vector<double> epochs{};        ///< the best score of all models after each epoch
+  /// Until the best score was as good as that of the worst trial in the end; none without scores.
+  std::optional<double> seconds_to_score{};
+  std::vector<std::string> hashes{};  ///< SHA-256 of each model's final state
 };
 
 struct Comparison {
@@ -46,6 +49,8 @@ struct Comparison {
   std::vector<Trial> trials{};
 };
 
+/// Sets seconds_to_score of all trials.
+void time_to_common_score(Comparison& comparison);
 /// Whether all models of the two ended with the same bits.
 bool same_bits(const Trial& a, const Trial& b);
 

@@ -37,6 +37,7 @@ TEST_F(Compare, WritesWhatEachStrategyCost) {
   EXPECT_EQ(allreduce["strategy"], "allreduce");
   EXPECT_EQ(averaging["strategy"], "averaging");
   EXPECT_EQ(server["strategy"], "parameter_server");
+  double worst = 1;
   for (const nlohmann::json& trial : json["trials"]) {
     const std::string name = trial["strategy"].get<std::string>() + "-2";
     const nlohmann::json real = nlohmann::json::parse(read(folder_ / "out" / name / "results.json"));
@@ -53,6 +54,23 @@ TEST_F(Compare, WritesWhatEachStrategyCost) {
     EXPECT_GE(trial["idle_share"].get<double>(), 0);
     EXPECT_LE(trial["idle_share"].get<double>(), 1);
     EXPECT_FALSE(trial["score_over_time"].empty());
+    // Two epochs; the best model of each one, by the curves of the run.
+    ASSERT_EQ(trial["score_over_epochs"].size(), 2U);
+    for (std::size_t epoch = 0; epoch < 2; ++epoch) {
+      double best = 0;
+      for (const nlohmann::json& model : real["models"]) {
+        best = std::max(best, model["curves"]["valid_accuracy"][epoch].get<double>());
+      }
+      EXPECT_EQ(trial["score_over_epochs"][epoch], best) << trial["strategy"];
+    }
+    worst = std::min(worst, trial["best_score"].get<double>());
+  }
+  for (const nlohmann::json& trial : json["trials"]) {
+    double first = -1;  // the moment at which its best model was as good as the worst trial's in the end
+    for (const nlohmann::json& moment : trial["score_over_time"]) {
+      if (first < 0 && moment[1].get<double>() >= worst) first = moment[0];
+    }
+    EXPECT_EQ(trial["seconds_to_score"], first) << trial["strategy"];
   }
   EXPECT_EQ(hopping["state_sha256"], tasks["state_sha256"]);
   EXPECT_EQ(allreduce["state_sha256"], server["state_sha256"]);
