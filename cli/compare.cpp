@@ -8,17 +8,21 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <numeric>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/children_usage.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/process_usage.h"
 #include "cli/commands.h"
 #include "cli/comparison.h"
 #include "cli/interrupt.h"
+#include "hopper/detail/restore.h"
+#include "hopper/journal.h"
 #include "hopper/run.h"
 #include "hopper/strategy/strategies.h"
 
@@ -82,6 +86,22 @@ std::vector<double> best_by_epoch(const hopper::Results& results, const hopper::
   return best;
 }
 
+// The share of the run in which each worker trained nothing, by the journal. A group trains with all its members.
+std::vector<double> idle_by_worker(const fs::path& folder, const hopper::Results& results) {
+  const hopper::Experiment experiment = hopper::load_experiment(folder / "experiment.toml");  // "auto" is settled there
+  const hopper::Itinerary itinerary = hopper::make_itinerary(experiment, results.partitions);
+  std::vector<double> idle(results.workers, 1);
+  for (const hopper::Record& record : hopper::read_journal(folder / "journal").records) {
+    const auto* commit = std::get_if<hopper::record::Commit>(&record);
+    if (commit == nullptr) continue;
+    std::vector<WorkerId> busy = itinerary.members(commit->partition);
+    if (busy.empty()) busy.push_back(commit->worker);
+    for (const WorkerId worker : busy) idle.at(worker.index()) -= commit->metrics.seconds / results.wall_seconds;
+  }
+  for (double& share : idle) share = std::max(0.0, share);
+  return idle;
+}
+
 // Nothing for a run that was interrupted.
 std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::path& folder) {
   Watch watch(experiment.objective());
@@ -95,6 +115,8 @@ std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::pat
   options.on_progress = [&](const hopper::RunProgress& progress) { watch.look(progress); };
   options.on_notice = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
   const double own = usage_of_process().cpu_seconds, children = cpu_seconds_of_children();
+  const std::uint64_t read = bytes_read_by_children();
+  const ChildrenWatch children_watch;
   const std::optional<double> energy = joules();
   const hopper::Results results = hopper::run(experiment, options).results;
   const std::optional<double> after = joules();
@@ -105,12 +127,9 @@ std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::pat
   trial.wall_seconds = results.wall_seconds;
   trial.cpu_seconds = usage_of_process().cpu_seconds - own + cpu_seconds_of_children() - children;
   if (energy && after && *after >= *energy) trial.joules = *after - *energy;
-  double trained = 0;
-  for (const hopper::ModelResult& model : results.models) {
-    trained += model.seconds;
-    trial.hashes.push_back(model.state_sha256);
-  }
-  trial.idle_share = std::max(0.0, 1 - trained / (results.wall_seconds * results.workers));
+  for (const hopper::ModelResult& model : results.models) trial.hashes.push_back(model.state_sha256);
+  trial.idle_by_worker = idle_by_worker(folder, results);
+  trial.idle_share = std::accumulate(trial.idle_by_worker.begin(), trial.idle_by_worker.end(), 0.0) / results.workers;
   trial.samples_per_second = static_cast<double>(rows_trained(results)) / results.wall_seconds;
   trial.hop_bytes = results.network.hop;
   trial.collect_bytes = results.network.collect;
@@ -120,6 +139,8 @@ std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::pat
   trial.data_bytes = results.network.data;
   trial.control_bytes = results.network.control;
   trial.peak_rss_bytes = results.peak_rss_bytes;
+  trial.peak_pss_bytes = children_watch.peak_pss_bytes();
+  trial.read_bytes = bytes_read_by_children() - read;
   trial.data_bytes_per_worker = results.data_bytes_per_worker;
   trial.data_bytes_stored = results.data_bytes_per_worker * results.workers;
   trial.hops = results.hops;

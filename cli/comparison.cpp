@@ -28,7 +28,7 @@ double real(T number) {
 
 constexpr std::array kFigures = {
     Figure{"wall_seconds", "time", "s", 1, [](const Trial& t) { return t.wall_seconds; }},
-    Figure{"seconds_to_score", "time to the worst best score", "s", 1,
+    Figure{"seconds_to_score", "time to a common score", "s", 1,
            [](const Trial& t) { return t.seconds_to_score.value_or(NAN); }},
     Figure{"samples_per_second", "rows trained", "1/s", 1, [](const Trial& t) { return t.samples_per_second; }},
     Figure{"cpu_seconds", "processor time", "s", 1, [](const Trial& t) { return t.cpu_seconds; }},
@@ -42,6 +42,8 @@ constexpr std::array kFigures = {
     Figure{"copy_bytes", "second places of states", "MB", 1e-6, [](const Trial& t) { return real(t.copy_bytes); }},
     Figure{"control_bytes", "messages", "MB", 1e-6, [](const Trial& t) { return real(t.control_bytes); }},
     Figure{"peak_rss_bytes", "memory of a worker", "MB", 1e-6, [](const Trial& t) { return real(t.peak_rss_bytes); }},
+    Figure{"peak_pss_bytes", "PSS of a worker", "MB", 1e-6, [](const Trial& t) { return real(t.peak_pss_bytes); }},
+    Figure{"read_bytes", "read from disks", "MB", 1e-6, [](const Trial& t) { return real(t.read_bytes); }},
     Figure{"data_bytes_per_worker", "rows on a worker", "MB", 1e-6,
            [](const Trial& t) { return real(t.data_bytes_per_worker); }},
     Figure{"data_bytes_stored", "rows on all workers", "MB", 1e-6,
@@ -170,6 +172,13 @@ std::string lines(const Comparison& comparison, Staircase (*of)(const Trial&), c
   return svg + "</svg>\n";
 }
 
+// "3.1, 4.8"
+std::string idle_of(const Trial& trial) {
+  std::string text;
+  for (const double share : trial.idle_by_worker) text += (text.empty() ? "" : ", ") + format("%.3g", 100 * share);
+  return text;
+}
+
 std::string table_of(const Comparison& comparison) {
   std::string html = "<table><tr><th></th>";
   for (const Trial& trial : comparison.trials) html += "<th>" + escaped(name_of(trial)) + "</th>";
@@ -182,6 +191,8 @@ std::string table_of(const Comparison& comparison) {
   }
   html += "<tr><td>best " + escaped(comparison.objective) + "</td>";
   for (const Trial& trial : comparison.trials) html += "<td>" + score_of(trial) + "</td>";
+  html += "</tr>\n<tr><td>idle, each worker, %</td>";
+  for (const Trial& trial : comparison.trials) html += "<td>" + idle_of(trial) + "</td>";
   html += "</tr>\n<tr><td>bits of the models</td>";
   for (const Trial& trial : comparison.trials) html += std::string("<td>") + bits_of(comparison, trial) + "</td>";
   return html + "</tr></table>\n";
@@ -218,6 +229,7 @@ std::string to_json(const Comparison& comparison) {
     for (const Moment& moment : trial.moments) moments.push_back({moment.seconds, moment.score});
     row["score_over_time"] = moments;
     row["score_over_epochs"] = trial.epochs;
+    row["idle_by_worker"] = trial.idle_by_worker;
     row["state_sha256"] = trial.hashes;
     trials.push_back(row);
   }

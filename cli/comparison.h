@@ -18,9 +18,10 @@ struct Trial {
   std::string strategy{};  ///< its name; "auto (hopping)" if the run chose it
   std::uint32_t workers = 0;
   double wall_seconds = 0;
-  double samples_per_second = 0;    ///< rows trained, by wall time
-  double cpu_seconds = 0;           ///< of the coordinator and all workers
-  double idle_share = 0;            ///< of the workers' time: what no unit took
+  double samples_per_second = 0;  ///< rows trained, by wall time
+  double cpu_seconds = 0;         ///< of the coordinator and all workers
+  double idle_share = 0;          ///< of the workers' time: what no unit took
+  std::vector<double> idle_by_worker{};
   std::optional<double> joules{};   ///< of the processor, where the system tells it
   std::uint64_t hop_bytes = 0;      ///< model states between workers
   std::uint64_t collect_bytes = 0;  ///< final states
@@ -30,6 +31,8 @@ struct Trial {
   std::uint64_t data_bytes = 0;                ///< rows on the wire
   std::uint64_t control_bytes = 0;
   std::uint64_t peak_rss_bytes = 0;         ///< of the hungriest worker
+  std::uint64_t peak_pss_bytes = 0;         ///< the same, with shared pages shared out; as far as it was seen
+  std::uint64_t read_bytes = 0;             ///< from disks, by all workers
   std::uint64_t data_bytes_per_worker = 0;  ///< of the worker that holds the most
   std::uint64_t data_bytes_stored = 0;      ///< on all workers, at most: workers times the one above
   std::uint64_t hops = 0;

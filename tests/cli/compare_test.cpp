@@ -49,10 +49,16 @@ TEST_F(Compare, WritesWhatEachStrategyCost) {
     EXPECT_EQ(trial["gradient_bytes"] != 0, has_groups) << trial["strategy"];
     EXPECT_EQ(trial["predicted_gradient_bytes"], real["predicted"]["gradient_bytes"]);
     EXPECT_EQ(trial["peak_rss_bytes"], real["memory"]["peak_rss_bytes"]);
+    EXPECT_GT(trial["peak_pss_bytes"].get<double>(), 1e6);
+    EXPECT_LE(trial["peak_pss_bytes"].get<double>(), trial["peak_rss_bytes"].get<double>());
+    EXPECT_GE(trial["read_bytes"].get<double>(), 0);
     EXPECT_GT(trial["samples_per_second"].get<double>(), 0);
     EXPECT_GT(trial["cpu_seconds"].get<double>(), 0);
     EXPECT_GE(trial["idle_share"].get<double>(), 0);
     EXPECT_LE(trial["idle_share"].get<double>(), 1);
+    ASSERT_EQ(trial["idle_by_worker"].size(), 2U);
+    EXPECT_NEAR((trial["idle_by_worker"][0].get<double>() + trial["idle_by_worker"][1].get<double>()) / 2,
+                trial["idle_share"].get<double>(), 1e-12);
     EXPECT_FALSE(trial["score_over_time"].empty());
     // Two epochs; the best model of each one, by the curves of the run.
     ASSERT_EQ(trial["score_over_epochs"].size(), 2U);
