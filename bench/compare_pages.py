@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 REPLICAS = ("allreduce", "averaging", "parameter_server")
+PREDICTED = ("hopping", "task_parallel")  # whose units have no exchange in their times
 # Run beside the strategy as it is: (strategy, words, a setting). Scaled rates are tried beside those of the grid.
 VARIANTS = (
     ("task_parallel", "replicate", "run.task_data=replicate"),
@@ -55,6 +56,14 @@ def compare(hop, experiment, source, folder, *options):
     return json.loads((folder / "compare.json").read_text())
 
 
+def predicted(hop, experiment, source, folder, trial):
+    """What the simulator says of a run from the times of its units."""
+    command = [hop, "simulate", ROOT / experiment, "--set", f"data.source={source}", "--strategies", trial["strategy"], "--workers", trial["workers"],
+               "--measured", folder / f"{trial['strategy']}-{trial['workers']}", "--json"]
+    line, = json.loads(subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout)
+    return line["seconds"]
+
+
 def run(hop, name, data, scratch):
     """Yields what is known after each step: first all strategies, then their variants."""
     experiment, part, _ = EXPERIMENTS[name]
@@ -66,6 +75,9 @@ def run(hop, name, data, scratch):
     result = compare(hop, experiment, source, scratch / name)
     result = {"date": time.strftime("%Y-%m-%d"), **machine(), **result}
     result["trials"] = [{**trial, "variant": ""} for trial in result["trials"]]
+    for trial in result["trials"]:
+        if trial["strategy"] in PREDICTED:
+            trial["predicted_seconds"] = predicted(hop, experiment, source, scratch / name, trial)
     yield result
     for number, (strategy, variant, setting) in enumerate(VARIANTS):
         measured = compare(hop, experiment, source, scratch / f"{name}-{number}", "--strategies", strategy, "--set", setting)
@@ -142,6 +154,11 @@ def findings(result):
     behind = [t for t in scored if has_rates_of_the_grid(t) and sign * t["best_score"] < sign * hopping["best_score"]]
     if behind:
         lines.append("Behind it, with the learning rates of the grid: " + ", ".join(f"{title(t)} {score(t['best_score'])}" for t in behind) + ".")
+    told = [t for t in result["trials"] if "predicted_seconds" in t]
+    if told:
+        lines.append("`hop simulate`, from the times of the units, against the run: " + ", ".join(
+            f"{title(t)} {shown(t['predicted_seconds'])} s, {100 * (t['predicted_seconds'] / t['wall_seconds'] - 1):+.1f} %" for t in told)
+            + ". The start of the run is not predicted.")
     busy = result["load"] > result["cores"] + 1
     for name, unit, of in COSTS:
         if name == "time" and busy:

@@ -105,6 +105,10 @@ class Findings(unittest.TestCase):
         group = trial("allreduce", 0.8, wall_seconds=1, gradient_bytes=5e6)
         self.assertIn("**Less time than hopping** (9 s): allreduce 1.", compare_pages.findings(result(trial("hopping", 0.9, wall_seconds=9), group)))
 
+    def test_a_prediction_stands_beside_the_run(self):
+        text = compare_pages.findings(result(trial("hopping", 0.9, wall_seconds=2.0, predicted_seconds=1.9)))
+        self.assertIn("hopping 1.9 s, -5.0 %", text)
+
     def test_times_of_a_busy_machine_are_not_compared(self):
         text = compare_pages.findings(result(trial("hopping", 0.9, wall_seconds=9), trial("task_parallel", 0.9, wall_seconds=1), load=30))
         self.assertNotIn("Less time", text)
