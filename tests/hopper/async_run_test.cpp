@@ -15,6 +15,7 @@
 #include "hopper/run.h"
 #include "hopper/strategy/arrivals.h"
 #include "tests/hopper/glyphs.h"
+#include "tests/hopper/hashes.h"
 #include "tests/hopper/killed_run.h"
 
 namespace hop::hopper {
@@ -41,11 +42,6 @@ class AsyncRun : public OnGlyphs<330, 4> {
     return e;
   }
   static fs::path fresh(const std::string& name) { return *folder_ / name; }
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
-  }
   // All units have the digests of the journal, and the final states their SHA-256.
   static void expect_replay(const fs::path& directory, std::uint32_t units = kEpochs) {
     const std::vector<Replayed> models = replay(directory);

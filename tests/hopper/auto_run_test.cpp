@@ -7,7 +7,6 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -23,6 +22,7 @@
 #include "hopper/detail/status_file.h"
 #include "hopper/run.h"
 #include "tests/hopper/glyphs.h"
+#include "tests/hopper/hashes.h"
 
 namespace hop::hopper {
 namespace {
@@ -56,11 +56,6 @@ class AutoRun : public OnGlyphs<330, 4> {
     std::ostringstream text;
     text << std::ifstream(file).rdbuf();
     return text.str();
-  }
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
   }
   static const Results& of_hopping() {
     static const Results results = run(experiment("hopping", 1)).results;

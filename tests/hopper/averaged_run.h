@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -13,6 +12,7 @@
 #include "hopper/run.h"
 #include "hopper/trainer.h"
 #include "tests/hopper/glyphs.h"
+#include "tests/hopper/hashes.h"
 
 namespace hop::hopper {
 
@@ -32,11 +32,6 @@ class AveragedRun : public OnGlyphs<320, 4> {
   }
   static Config config(std::int64_t batch, double lr = 0.05) {
     return {{"lr", lr}, {"batch_size", batch}, {"optimizer", std::string("sgd")}};
-  }
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
   }
   /// The values of a segment of a state.
   template <class T = float>

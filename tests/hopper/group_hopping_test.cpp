@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
 #include <string>
 
 #include "base/error.h"
@@ -12,6 +11,7 @@
 #include "hopper/run.h"
 #include "hopper/schedule/itinerary.h"
 #include "tests/hopper/glyphs.h"
+#include "tests/hopper/hashes.h"
 
 namespace hop::hopper {
 namespace {
@@ -104,11 +104,6 @@ class GroupHoppingRun : public OnGlyphs<330, 4> {
     e.run.replicas.group = group;
     e.run.workers = workers;
     return e;
-  }
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
   }
 };
 

@@ -10,6 +10,7 @@
 #include "data/dataset.h"
 #include "hopper/run.h"
 #include "tests/hopper/glyphs.h"
+#include "tests/hopper/hashes.h"
 
 namespace hop::hopper {
 namespace {
@@ -37,11 +38,6 @@ class GroupRun : public OnGlyphs<330, 4>, public testing::WithParamInterface<con
   }
   static bool averages() { return GetParam() == std::string("averaging"); }
   static bool has_a_choice_of_exchange() { return GetParam() == std::string("allreduce"); }
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
-  }
   static const Results& alone() {
     static std::map<std::string, Results> results;
     const auto known = results.find(GetParam());

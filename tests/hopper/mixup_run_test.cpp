@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <limits>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -13,6 +12,7 @@
 #include "hopper/run.h"
 #include "hopper/trainer.h"
 #include "tests/hopper/glyphs.h"
+#include "tests/hopper/hashes.h"
 #include "tests/hopper/killed_run.h"
 
 namespace hop::hopper {
@@ -36,11 +36,6 @@ class MixupRun : public OnGlyphs<320, 4> {
                       {"optimizer", Choices{std::string("adam")}}};
     e.run.workers = 2;
     return e;
-  }
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
   }
 };
 

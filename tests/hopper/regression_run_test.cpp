@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cmath>
 #include <fstream>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -16,6 +15,7 @@
 #include "hopper/build_model.h"
 #include "hopper/run.h"
 #include "nn/layers.h"
+#include "tests/hopper/hashes.h"
 #include "tests/temporary_folder.h"
 
 namespace hop::hopper {
@@ -67,11 +67,6 @@ class Regression : public testing::Test {
     e.search.space = {
         {"lr", Choices{0.0001, 0.1}}, {"optimizer", Choices{"sgd"}}, {"batch_size", Choices{std::int64_t{20}}}};
     return e;
-  }
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
   }
   template <class E = ConfigError>
   static std::string error_of(const Experiment& e) {

@@ -13,6 +13,7 @@
 #include "hopper/run.h"
 #include "hopper/strategy/data_parallel.h"
 #include "tests/hopper/glyphs.h"
+#include "tests/hopper/hashes.h"
 #include "tests/hopper/killed_run.h"
 
 namespace hop::hopper {
@@ -39,11 +40,6 @@ class ReplicaRun : public OnGlyphs<330, 4>, public testing::WithParamInterface<c
     return e;
   }
   static fs::path fresh(const std::string& name) { return *folder_ / (std::string(GetParam()) + "-" + name); }
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
-  }
   // Of one worker that is not disturbed.
   static const Results& calm() {
     static std::map<std::string, Results> results;

@@ -15,6 +15,7 @@
 #include "hopper/journal.h"
 #include "nn/layers.h"
 #include "tests/hopper/glyphs.h"
+#include "tests/hopper/hashes.h"
 
 namespace hop::hopper {
 namespace {
@@ -39,12 +40,6 @@ class Run : public OnGlyphs<640, 4> {
   }
 
   static fs::path fresh(const std::string& name) { return *folder_ / name; }
-
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
-  }
 
   // The states of an undisturbed run with one worker.
   static const std::map<std::uint32_t, std::string>& expected_hashes() {

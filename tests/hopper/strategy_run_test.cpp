@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <fstream>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -14,6 +13,7 @@
 #include "data/glyphs.h"
 #include "hopper/run.h"
 #include "hopper/strategy/task_parallel.h"
+#include "tests/hopper/hashes.h"
 #include "tests/temporary_folder.h"
 
 namespace hop::hopper {
@@ -78,11 +78,6 @@ class StrategyRun : public testing::Test {
   }
   static fs::path fresh(const std::string& name) { return *folder_ / name; }
 
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
-  }
   static const Results& of_hopping() {
     static const Results results = run(experiment()).results;
     return results;

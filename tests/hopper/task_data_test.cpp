@@ -14,6 +14,7 @@
 #include "data/dataset.h"
 #include "hopper/run.h"
 #include "tests/hopper/glyphs.h"
+#include "tests/hopper/hashes.h"
 #include "tests/hopper/killed_run.h"
 
 namespace hop::hopper {
@@ -48,11 +49,6 @@ class TaskDataRun : public OnGlyphs<330, 4>, public testing::WithParamInterface<
   static std::uint64_t bytes_of(std::uint32_t partition) { return dataset().manifest().partitions[partition].bytes; }
   // Room for one partition, and not for two: the sizes differ by less than 1,024 bytes.
   static std::uint64_t cache_bytes() { return std::max(bytes_of(0), bytes_of(1)); }
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
-  }
   static const Results& of_hopping() {
     static const Results results = run(experiment("hopping", 1)).results;
     return results;

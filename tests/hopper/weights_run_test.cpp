@@ -5,13 +5,13 @@
 
 #include <cmath>
 #include <fstream>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "hopper/run.h"
+#include "tests/hopper/hashes.h"
 #include "tests/temporary_folder.h"
 
 namespace hop::hopper {
@@ -89,11 +89,6 @@ class WeightedRun : public testing::Test {
   static void train_nothing(Experiment& e, std::int64_t batch_size) {
     e.search.epochs = 1;
     e.search.space = {{"lr", Choices{1e-30}}, {"optimizer", Choices{"sgd"}}, {"batch_size", Choices{batch_size}}};
-  }
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
   }
   static std::string error_of(const Experiment& e) {
     try {

@@ -64,6 +64,14 @@ class WorkerRows : public WorkerAlone {
     } catch (const NetError&) {
     }
   }
+  // Leases the task, and gives these bytes as its other partition.
+  Awaitable<void> lease_and_give(Connection worker, ByteView file) {
+    const message::LeaseOrder order = task();
+    co_await send(worker, order);
+    co_await tell_place(worker, source_->address().text());
+    const Connection caller = co_await hear_request();
+    co_await say(caller, 0, file);
+  }
 };
 
 TEST_F(WorkerRows, AreFetchedAgainUntilTheyAreWhole) {
@@ -124,11 +132,7 @@ TEST_F(WorkerRows, OfAnotherPartitionAreRefused) {
   AlignedBuffer file = file_of_partition_1();
   file.data()[file.size() / 2] ^= std::byte{8};
   play([&](Connection worker, std::string) -> Awaitable<void> {
-    const message::LeaseOrder order = task();
-    co_await send(worker, order);
-    co_await tell_place(worker, source_->address().text());
-    const Connection caller = co_await hear_request();
-    co_await say(caller, 0, file.span());
+    co_await lease_and_give(worker, file.span());
     const auto failed = co_await next<message::Failed>(worker);
     EXPECT_EQ(failed.failure, Failure::MemberLost);
     EXPECT_THAT(failed.text, AllOf(HasSubstr("worker 1 sent something else"), HasSubstr("CRC-32C")));
@@ -143,11 +147,7 @@ TEST_F(WorkerRows, ThatTheOwnDiskDoesNotTakeAreTheWorkersTrouble) {
   std::string why;
   try {
     play([&](Connection worker, std::string) -> Awaitable<void> {
-      const message::LeaseOrder order = task();
-      co_await send(worker, order);
-      co_await tell_place(worker, source_->address().text());
-      const Connection caller = co_await hear_request();
-      co_await say(caller, 0, file.span());
+      co_await lease_and_give(worker, file.span());
       co_await next<message::Result>(worker);
     });
   } catch (const Error& error) {  // next() throws what a Fatal says

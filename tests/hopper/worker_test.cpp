@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "data/glyphs.h"
 #include "nn/layers.h"
+#include "tests/hopper/hashes.h"
 #include "tests/temporary_folder.h"
 
 namespace hop::hopper {
@@ -47,11 +48,6 @@ class WorkerThreads : public testing::Test {
     e.model.builder = std::move(builder);
     e.search.space = {{"lr", Choices{0.01, 0.001}}, {"batch_size", Choices{std::int64_t{16}}}};
     return e;
-  }
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
   }
   static const std::map<std::uint32_t, std::string>& expected_hashes() {
     static const auto expected =
