@@ -210,7 +210,11 @@ net::Awaitable<void> Worker::leave(std::exception_ptr error) {
       fatal.text =
           "[run] " + device_.to_string() + " is lost to this process; the run can be resumed in a new one: " + e.what();
     }
+    if (!error_) error_ = error;
     co_await send(coordinator_, fatal);
+    // The coordinator that has read it stops this thread. If the thread ended before, another life would begin.
+    net::asio::steady_timer for_ever(io_, net::asio::steady_timer::time_point::max());
+    co_await for_ever.async_wait(net::asio::use_awaitable);
   }
   std::rethrow_exception(error);
 }

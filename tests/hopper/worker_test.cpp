@@ -113,6 +113,24 @@ TEST_F(WorkerThreads, EndsTheRunWhenTheDeviceIsLostToTheProcess) {
   for (const ModelResult& model : results.models) EXPECT_EQ(model.status, "finished");
 }
 
+// The thread of the worker may end before the coordinator, which has other things to do, has read why. One run in ten
+// would go on if the worker did not wait for it.
+TEST_F(WorkerThreads, TellABusyCoordinatorThatTheDeviceIsLost) {
+  for (int run_number = 0; run_number < 30; ++run_number) {
+    std::atomic<int> steps = 0;
+    const ModelBuilder broken = [&](const Config&, const ModelInput&) {
+      return std::make_shared<Faulty>([&steps](const nn::Module& module) {
+        if (module.is_training() && ++steps == 5) throw CudaError("[cudaMalloc] lost", "cudaMalloc", 700, "lost", true);
+      });
+    };
+    RunOptions options;
+    options.progress_interval = std::chrono::milliseconds(1);
+    options.on_progress = [](const RunProgress&) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); };
+    ASSERT_THAT([&] { run(experiment(broken), options); },
+                testing::ThrowsMessage<RunError>(HasSubstr("is lost to this process")));
+  }
+}
+
 TEST_F(WorkerThreads, EndsTheRunWhenTheDeviceIsLostWhileAUnitIsPrepared) {
   std::atomic<int> builds = 0;
   const Experiment e = experiment([&](const Config&, const ModelInput&) -> std::shared_ptr<nn::Module> {
