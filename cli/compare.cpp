@@ -21,6 +21,7 @@
 #include "cli/commands.h"
 #include "cli/comparison.h"
 #include "cli/interrupt.h"
+#include "hopper/build_model.h"
 #include "hopper/detail/restore.h"
 #include "hopper/journal.h"
 #include "hopper/run.h"
@@ -151,6 +152,7 @@ std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::pat
   }
   trial.moments = watch.moments();
   trial.epochs = best_by_epoch(results, experiment.objective());
+  trial.passes_of_an_epoch = results.passes_of_an_epoch;
   return trial;
 }
 
@@ -174,6 +176,33 @@ std::string name_of(const hopper::Experiment& experiment) {
   return experiment.run.strategy.name() + "-" + std::to_string(experiment.run.workers);
 }
 
+// What stands in the way of the same passes in fewer, longer epochs; empty: nothing does.
+std::string why_not_longer_epochs(const hopper::Experiment& experiment) {
+  const hopper::SearchOptions& search = experiment.search;
+  if (search.method != "grid" && search.method != "random") return "[search] method = \"" + search.method + '"';
+  if (!search.stop.empty()) return "[search] stop";
+  return experiment.model.swa_start > 0 ? "[model] swa_start" : "";
+}
+
+// Where an epoch is several passes, there are fewer epochs: all strategies pass equally often over the rows.
+hopper::Experiment load(const std::string& file, std::vector<std::string> overrides) {
+  hopper::Experiment experiment = hopper::load_experiment(file, overrides);
+  const std::uint32_t passes = hopper::passes_of_an_epoch(experiment), epochs = experiment.search.epochs;
+  if (passes == 1) return experiment;
+  const std::string key = "[run] average_passes = " + std::to_string(passes);
+  if (const std::string why = why_not_longer_epochs(experiment); !why.empty()) {
+    throw ConfigError("[compare] " + key + ": expected 1 with " + why + ", which counts epochs: those of averaging " +
+                      "would be longer than those of other strategies; leave one of them out");
+  }
+  if (epochs % passes != 0) {
+    throw ConfigError("[compare] [search] epochs: expected a multiple of " + key + ", so that all strategies pass " +
+                      "equally often over the rows, got " + std::to_string(epochs) +
+                      "; write epochs = " + std::to_string((epochs / passes + 1) * passes));
+  }
+  overrides.push_back("search.epochs=" + std::to_string(epochs / passes));
+  return hopper::load_experiment(file, overrides);
+}
+
 void write_files(const Comparison& comparison, const fs::path& folder) {
   for (const auto& [name, text] :
        {std::pair("compare.json", to_json(comparison)), std::pair("compare.csv", to_csv(comparison)),
@@ -191,7 +220,7 @@ int compare(const CompareArguments& arguments) {
       std::vector<std::string> overrides = arguments.overrides;
       overrides.push_back("run.strategy=" + strategy);
       if (!count.empty()) overrides.push_back("run.workers=" + count);
-      experiments.push_back(hopper::load_experiment(arguments.experiment, overrides));
+      experiments.push_back(load(arguments.experiment, std::move(overrides)));
     }
   }
   std::set<std::string> names;

@@ -122,7 +122,7 @@ std::string bars(const Comparison& comparison, const Figure& figure) {
   return svg + "</svg>\n";
 }
 
-// A staircase for each trial: scores from somewhere to an end, over time or over epochs.
+// A staircase for each trial: scores from somewhere to an end, over time or over passes.
 struct Staircase {
   std::vector<Moment> steps;
   double end = 0;
@@ -130,9 +130,10 @@ struct Staircase {
 
 Staircase over_time(const Trial& trial) { return {trial.moments, trial.wall_seconds}; }
 
-Staircase over_epochs(const Trial& trial) {
-  Staircase stairs{{}, static_cast<double>(trial.epochs.size())};
-  for (std::size_t i = 0; i < trial.epochs.size(); ++i) stairs.steps.push_back({real(i + 1), trial.epochs[i]});
+Staircase over_passes(const Trial& trial) {
+  const double passes = trial.passes_of_an_epoch;
+  Staircase stairs{{}, real(trial.epochs.size()) * passes};
+  for (std::size_t i = 0; i < trial.epochs.size(); ++i) stairs.steps.push_back({real(i + 1) * passes, trial.epochs[i]});
   return stairs;
 }
 
@@ -229,6 +230,7 @@ std::string to_json(const Comparison& comparison) {
     for (const Moment& moment : trial.moments) moments.push_back({moment.seconds, moment.score});
     row["score_over_time"] = moments;
     row["score_over_epochs"] = trial.epochs;
+    row["passes_of_an_epoch"] = trial.passes_of_an_epoch;
     row["idle_by_worker"] = trial.idle_by_worker;
     row["state_sha256"] = trial.hashes;
     trials.push_back(row);
@@ -262,7 +264,8 @@ std::string to_page(const Comparison& comparison) {
   html += "<h1>" + escaped(comparison.experiment) + ": strategies side by side</h1>\n<p>" +
           escaped(comparison.arithmetic) + ". One run each, one after the other, with the same rows and models.</p>\n";
   html += "<h2>Best " + escaped(comparison.objective) + " over time</h2>\n" + lines(comparison, over_time, " s");
-  html += "<h2>Best " + escaped(comparison.objective) + " over epochs</h2>\n" + lines(comparison, over_epochs, "");
+  html += "<h2>Best " + escaped(comparison.objective) + " over passes over the rows</h2>\n" +
+          lines(comparison, over_passes, "");
   html += "<h2>What each cost</h2>\n<div class='figures'>\n";
   for (const Figure& figure : kFigures) {
     double most = 0;

@@ -36,9 +36,10 @@ struct Trial {
   std::uint64_t data_bytes_per_worker = 0;  ///< of the worker that holds the most
   std::uint64_t data_bytes_stored = 0;      ///< on all workers, at most: workers times the one above
   std::uint64_t hops = 0;
-  std::optional<double> best_score{};  ///< none if no model came through
-  std::vector<Moment> moments{};       ///< each time that the best score improved
-  std::vector<double> epochs{};        ///< the best score of all models after each epoch
+  std::optional<double> best_score{};    ///< none if no model came through
+  std::vector<Moment> moments{};         ///< each time that the best score improved
+  std::vector<double> epochs{};          ///< the best score of all models after each epoch
+  std::uint32_t passes_of_an_epoch = 1;  ///< over the rows
   /// Until the best score was as good as that of the worst trial in the end; none without scores.
   std::optional<double> seconds_to_score{};
   std::vector<std::string> hashes{};  ///< SHA-256 of each model's final state

@@ -66,7 +66,8 @@ Epochs epochs_of(const hopper::Results& measured, const hopper::ReplicaOptions& 
 bool is_measured(const hopper::Results& measured, const hopper::Experiment& experiment,
                  const hopper::Strategy& strategy, std::uint32_t partitions) {
   return experiment.run.strategy.name() == measured.strategy && partitions == measured.partitions &&
-         hopper::group_of(strategy) == measured.group;
+         hopper::group_of(strategy) == measured.group &&
+         hopper::passes_of_an_epoch(experiment) == measured.passes_of_an_epoch;
 }
 
 bool is_synchronised(const hopper::Results& measured, const hopper::Experiment& experiment) {

@@ -57,8 +57,9 @@ class Measured {
       const auto units = static_cast<double>(model.visits.size() - model.inherited);
       if (units == 0) continue;
       const double epochs = units / results_.units_per_epoch * share_of_one(results_);
-      epoch_seconds_[model.id] = model.seconds / epochs;
-      seconds += model.seconds / epochs;
+      const double passes = epochs * results_.passes_of_an_epoch;
+      pass_seconds_[model.id] = model.seconds / passes;
+      seconds += model.seconds / passes;
       bytes += static_cast<double>(model.state_bytes);
       ++count;
     }
@@ -77,10 +78,10 @@ class Measured {
     return bytes;
   }
   double state_bytes() const { return state_bytes_; }
-  /// Of an epoch of the model; for one that was not measured: of all models' mean.
-  double epoch_seconds(ModelId model) const {
-    const auto found = epoch_seconds_.find(model);
-    return found == epoch_seconds_.end() ? mean_seconds_ : found->second;
+  /// Of a pass of the model over all rows; for one that was not measured: of all models' mean.
+  double pass_seconds(ModelId model) const {
+    const auto found = pass_seconds_.find(model);
+    return found == pass_seconds_.end() ? mean_seconds_ : found->second;
   }
   /// Between two units of a worker, beside training: what stands in results.json, or nothing.
   double gap_seconds() const { return gap_seconds_; }
@@ -114,7 +115,7 @@ class Measured {
   }
 
   hopper::Results results_;
-  std::map<ModelId, double> epoch_seconds_;
+  std::map<ModelId, double> pass_seconds_;
   double mean_seconds_ = 0, state_bytes_ = 0, wall_seconds_ = 0, gap_seconds_ = 0;
 };
 
@@ -123,7 +124,8 @@ class Measured {
 struct Line {
   std::string strategy, policy;
   std::uint32_t workers = 0, partitions = 0;
-  std::uint32_t block = 1;  // partitions that train a model together, of hopping
+  std::uint32_t block = 1;   // partitions that train a model together, of hopping
+  std::uint32_t passes = 1;  // of an epoch, over the rows
   simulate::RunReport report{};
   bool has_replicas = false;
   std::optional<hopper::TaskData> task_data{};
@@ -186,7 +188,8 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
   options.pass_seconds = [&](ModelId model, const hopper::Config&) {
     if (measured == nullptr) return arguments.pass_seconds.value_or(1);
     const double units = hopper::strategy_of(experiment)->units_per_epoch({partitions, experiment.run.workers});
-    const double training = (measured->epoch_seconds(model) + units * measured->gap_seconds()) / partitions;
+    const double gaps = units * measured->gap_seconds() / hopper::passes_of_an_epoch(experiment);
+    const double training = (measured->pass_seconds(model) + gaps) / partitions;
     return std::max(training, reading);  // rows come while the pass before trains
   };
   if (measured != nullptr) {
@@ -200,6 +203,7 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
   const auto strategy = hopper::strategy_of(experiment);
   Line line{experiment.run.strategy.name(), experiment.run.policy.name(), experiment.run.workers, partitions,
             hopper::group_of(*strategy)};
+  line.passes = hopper::passes_of_an_epoch(experiment);
   line.has_replicas = strategy->replicas() != hopper::Replicas::None;
   line.task_data = hopper::task_data_of(experiment);
   line.report = simulate::run(experiment, options);
@@ -285,7 +289,8 @@ void print_groups(const std::vector<Line>& lines) {
 void print_error(const std::vector<Line>& lines, const Measured& measured) {
   const hopper::Results& real = measured.results();
   for (const Line& line : lines) {
-    const bool is_same = line.workers == real.workers && line.partitions == real.partitions && line.block == real.group;
+    const bool is_same = line.workers == real.workers && line.partitions == real.partitions &&
+                         line.block == real.group && line.passes == real.passes_of_an_epoch;
     if (!is_same || line.strategy != real.strategy || line.report.units != measured.units()) continue;
     if (measured.wall_seconds() <= 0) return;
     if (had_groups(real)) {

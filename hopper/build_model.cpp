@@ -245,6 +245,11 @@ std::int64_t passes_of_a_unit(const Experiment& experiment, const data::Dataset&
   return static_cast<std::int64_t>(passes.size());
 }
 
+std::uint32_t passes_of_an_epoch(const Experiment& experiment) {
+  if (is_auto(experiment.run.strategy)) return 1;
+  return replicas_of(experiment) == Replicas::ShareWeights ? experiment.run.replicas.average_passes.value_or(1) : 1;
+}
+
 bool synchronises_batchnorm(const Experiment& experiment) {
   const BatchNormStatistics statistics = experiment.run.replicas.batchnorm.value_or(BatchNormStatistics::Replica);
   if (statistics == BatchNormStatistics::Replica || is_auto(experiment.run.strategy)) return false;
@@ -321,7 +326,7 @@ std::int64_t steps_per_epoch(const Experiment& experiment, const Config& config,
     }
     all += most;
   }
-  return all;
+  return all * passes_of_an_epoch(experiment);
 }
 
 std::string architecture_key(const Experiment& experiment, ModelId model, const Config& config) {

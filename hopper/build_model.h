@@ -91,6 +91,9 @@ bool measures(const ModelOptions& model, std::string_view name);
 Replicas replicas_of(const Experiment& experiment);
 /// The partitions of a unit, of which the last one of an epoch may have fewer.
 std::int64_t passes_of_a_unit(const Experiment& experiment, const data::Dataset& dataset);
+/// How often an epoch passes over each partition: [run] average_passes where replicas share weights, otherwise once. A
+/// run that chooses its strategy has one pass, too.
+std::uint32_t passes_of_an_epoch(const Experiment& experiment);
 /// After how many more steps the strategy of the experiment applies gradients. 0: at once.
 std::uint32_t staleness_of(const Experiment& experiment);
 /// Whether BatchNorm layers normalise with the statistics of all replicas of a step. False also where the run chooses
@@ -116,8 +119,8 @@ std::int64_t batch_size(const Config& config);
 /// Rows of one batch: batch_size(config), or the share of one replica in it with [run] batch = "global". Throws
 /// ConfigError if the replicas cannot share it evenly.
 std::int64_t batch_rows(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
-/// Updates of the weights in one epoch: one for each batch, or for each batch of the replica that has the most where
-/// replicas share gradients or weights.
+/// Updates of the weights in one epoch, in all of its passes: one for each batch, or for each batch of the replica that
+/// has the most where replicas share gradients or weights.
 std::int64_t steps_per_epoch(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
 
 /// The largest norm of a step's gradient (nn::clip_grad_norm_); 0: gradients stay as they are. Throws ConfigError below

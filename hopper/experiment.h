@@ -151,7 +151,10 @@ struct ReplicaOptions {
   /// replica may be ahead of the slowest one; empty: any number.
   std::optional<std::uint32_t> staleness{};
   std::optional<std::uint32_t> average_every{};  ///< steps, from 1; empty: once per epoch
-  std::optional<AverageState> average_state{};   ///< empty: Average
+  /// With "averaging": how often a replica passes over its partition before the next average, from 1. An epoch of the
+  /// search is that many passes. Empty: 1. Excludes average_every.
+  std::optional<std::uint32_t> average_passes{};
+  std::optional<AverageState> average_state{};  ///< empty: Average
 };
 
 struct RunSettings {

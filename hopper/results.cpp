@@ -287,6 +287,7 @@ std::string to_json(const Results& r) {
                {"models", models},
                {"best", r.best ? Json(r.best->value) : Json(nullptr)}};
   if (r.group != 1) json["group"] = r.group;
+  if (r.passes_of_an_epoch != 1) json["passes_of_an_epoch"] = r.passes_of_an_epoch;
   if (!r.ages.empty())
     json["ages"] = std::vector<std::pair<std::uint64_t, std::uint64_t>>(r.ages.begin(), r.ages.end());
   if (!r.strategy_choice.empty()) json["strategy_choice"] = r.strategy_choice;

@@ -66,10 +66,11 @@ struct Results {
   std::uint32_t group = 1;        ///< of hopping: how many partitions train a model together
   Order order = Order::Fixed;
   std::uint32_t workers = 0, threads_per_worker = 0, partitions = 0, epochs = 0;
-  std::uint32_t units_per_epoch = 1;   ///< of a model
-  double busiest_share = 1;            ///< of the passes of an epoch, those of the busiest member of each unit
-  std::string device{};                ///< the workers' device: "cpu", "cuda:0", or "mixed"
-  std::vector<std::string> devices{};  ///< by worker; empty if unknown
+  std::uint32_t passes_of_an_epoch = 1;  ///< over the rows (ReplicaOptions::average_passes)
+  std::uint32_t units_per_epoch = 1;     ///< of a model
+  double busiest_share = 1;              ///< of the passes of an epoch, those of the busiest member of each unit
+  std::string device{};                  ///< the workers' device: "cpu", "cuda:0", or "mixed"
+  std::vector<std::string> devices{};    ///< by worker; empty if unknown
   /// The latest arithmetic of each worker: the facts that decide the bits of its units beside this program (instruction
   /// set or card, libraries and their versions). "" for a worker that was never ready, and in older runs without these
   /// records.

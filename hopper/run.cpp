@@ -79,6 +79,7 @@ void describe(Results& results, const Experiment& experiment, std::vector<std::s
   results.seed = experiment.seed;
   results.strategy = experiment.run.strategy.name();
   results.strategy_choice = experiment.run.strategy_choice;
+  results.passes_of_an_epoch = passes_of_an_epoch(experiment);
   results.threads_per_worker = experiment.run.threads_per_worker;
   results.is_durable = experiment.run.durable;
   results.own_metrics = own_metric_names(experiment.model);

@@ -93,11 +93,11 @@ class Trainer {
   /// TrainingStopped; IndexError for a label that the model has no output for.
   UnitMetrics train(const data::Partition& partition, Epoch epoch, PartitionId id, std::stop_token stop = {},
                     std::atomic<std::uint64_t>* rows_done = nullptr);
-  /// One epoch of the loaded state as replicas(), one for each of `passes`: each passes once over every row of its
-  /// partition, in the order and in the batches in which train() would. Step t of an epoch has batch t of each replica;
-  /// a replica without rows is left out, and the others count by their rows, or by the weights of their rows. Random
-  /// numbers of replica 0 are addressed as in train(), those of the others by (seed, model, replica): one replica is
-  /// train(), bit for bit.
+  /// One epoch of the loaded state as replicas(), one for each of `passes`: each passes over every row of its
+  /// partition, in the order and in the batches in which train() would; once, or ReplicaOptions::average_passes times.
+  /// Step t of an epoch has batch t of each replica; a replica without rows is left out, and the others count by their
+  /// rows, or by the weights of their rows. Random numbers of replica 0 are addressed as in train(), those of the
+  /// others by (seed, model, replica): one replica is train(), bit for bit.
   ///
   /// ShareGradients: the gradients of a step become their mean, then comes one update. The buffers (running statistics)
   /// are those of the first replica; the others begin each step with them. With BatchNormStatistics::Synchronised each

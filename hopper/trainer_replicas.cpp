@@ -36,7 +36,11 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Gr
     : t_(trainer),
       group_(group),
       is_member_(group.wire != nullptr),
-      rank_(group.wire != nullptr ? group.wire->rank() : 0) {
+      rank_(group.wire != nullptr ? group.wire->rank() : 0),
+      passes_(passes_of_an_epoch(trainer.experiment_)) {
+  if (passes_ > 1 && trainer.experiment_.run.replicas.average_every) {
+    throw StateError("[train] expected average_every or average_passes, got both; leave one of them empty");
+  }
   const auto count = static_cast<std::int64_t>(replicas);
   losses_ = kernels::zeros({count}, DType::f64, t_.device());
   const std::int64_t rows = batch_rows(t_.experiment_, t_.config_, t_.dataset_);
@@ -128,9 +132,16 @@ std::vector<GradientPlace> Trainer::Replicated::gradient_places() const {
 
 void Trainer::Replicated::leave() {
   for (const auto& module : modules_) module->leave();
+  again_ = {};
   if (!gradients_) return;
   t_.early_exchanges_ += gradients_->early();
   gradients_->leave();
+}
+
+// Without average_passes the pass is the epoch.
+std::uint64_t Trainer::Replicated::order_of(Epoch epoch, std::uint32_t pass, PartitionId partition) const {
+  const std::uint64_t number = std::uint64_t{epoch.value} * passes_ + pass;
+  return hash64(t_.experiment_.seed, "order", {t_.model_.value, number, partition.value});
 }
 
 void Trainer::Replicated::start(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch) {
@@ -140,10 +151,14 @@ void Trainer::Replicated::start(std::span<const PartitionId> passes, const Parti
   for (std::size_t r = 0; r < passes.size(); ++r) {
     if (!group_.owns(r)) continue;
     const data::Partition partition = rows(passes[r]);
-    const std::uint64_t key = hash64(t_.experiment_.seed, "order", {t_.model_.value, epoch.value, passes[r].value});
+    const std::uint64_t key = order_of(epoch, 0, passes[r]);
     lanes_[r].batches->start(partition, key);
     own.add(partition, key);
   }
+  again_ = [=, this](std::size_t replica, std::uint32_t pass) {
+    const PartitionId partition = passes[replica];
+    lanes_[replica].batches->start(rows(partition), order_of(epoch, pass, partition));
+  };
   if (!has_group()) {
     rows_ = std::move(own);
   } else {
@@ -215,6 +230,7 @@ void Trainer::Replicated::train(UnitMetrics& metrics, std::stop_token stop, std:
   double loss = 0;
   for (std::size_t r = 0; r < lanes_.size(); ++r) loss += losses.data<double>()[r];
   metrics.weight = rows_.weight();
+  if (metrics.weight) *metrics.weight *= passes_;
   const double counted = metrics.weight.value_or(static_cast<double>(metrics.rows));
   metrics.train_loss = is_lost() ? std::numeric_limits<double>::infinity() : counted == 0 ? 0 : loss / counted;
 }
@@ -374,87 +390,6 @@ bool Trainer::Replicated::finish_mean() {
   return is_lost_anywhere;
 }
 
-// ---- weights
-
-void Trainer::Replicated::share_weights(UnitMetrics& metrics) {
-  const ReplicaOptions& options = t_.experiment_.run.replicas;
-  const std::int64_t steps = rows_.steps();
-  const std::int64_t every = options.average_every ? *options.average_every : std::max<std::int64_t>(steps, 1);
-  std::uint64_t shared = 0;
-  for (std::int64_t begin = 0; begin < steps; begin += every) {
-    const std::int64_t end = std::min(begin + every, steps), counted = t_.optimizer_->step_count();
-    const bool are_slots_averaged = options.average_state.value_or(AverageState::Average) == AverageState::Average ||
-                                    (options.average_state == AverageState::Keep && end == steps);
-    ReplicaMean& mean = are_slots_averaged ? *weights_and_slots_ : *weights_;
-    start_.take();
-    add_weights(mean, begin, end, t_.state_->counters().steps_before + counted - begin);
-    if (any_member_lost()) {
-      give_up_since(begin, every);
-      break;
-    }
-    mean.finish(false);
-    kernels::fill_(t_.optimizer_->step_tensor(), counted + end - begin);
-    if (options.average_state == AverageState::Reset) reset_optimizer(counted + end - begin);
-    metrics.rows += static_cast<std::uint64_t>(rows_.of_all(begin, end));
-    shared += mean.bytes();
-  }
-  metrics.shared_bytes = shared;
-}
-
-// Trains each own replica from the same start. `first`: step 0 of the epoch, as the schedule counts.
-void Trainer::Replicated::add_weights(ReplicaMean& mean, std::int64_t begin, std::int64_t end, std::int64_t first) {
-  const std::vector<std::optional<double>> shares = rows_.shares(begin, end);
-  mean.begin(shares);
-  bool is_first = true;
-  for (std::size_t r = 0; r < lanes_.size() && !t_.is_lost_on_host(); ++r) {
-    if (!group_.owns(r)) continue;
-    if (!shares[r]) {
-      mean.skip();
-      continue;
-    }
-    if (!std::exchange(is_first, false)) start_.bring_back();
-    if (!slots_.empty() && begin != 0) slots_[r].bring_back();
-    train_alone(r, begin, end, first);
-    mean.add(*shares[r]);
-    if (!slots_.empty()) slots_[r].take();
-  }
-}
-
-// Members may have trained for a long time, some longer than others. Here they wait for each other.
-bool Trainer::Replicated::any_member_lost() {
-  if (!has_group()) return is_lost();
-  const bool is_lost_anywhere = is_true_of_any(group_, is_lost());
-  if (is_lost_anywhere) lose();
-  return is_lost_anywhere;
-}
-
-// Back to the last average. Slots that replicas keep have no average there. One worker has left those of the replica
-// that trained last before it, which a group then takes from their owner.
-void Trainer::Replicated::give_up_since(std::int64_t begin, std::int64_t every) {
-  start_.bring_back();
-  if (!has_group() || slots_.empty() || begin == 0) return;
-  std::size_t last = lanes_.size() - 1;
-  while (rows_.of(last, begin - every, begin) == 0) --last;
-  take_from(group_, group_.owners[last], all_slots_);
-}
-
-void Trainer::Replicated::train_alone(std::size_t replica, std::int64_t begin, std::int64_t end, std::int64_t first) {
-  for (std::int64_t step = begin; step < end && !t_.is_lost_on_host(); ++step) {
-    const std::int64_t rows = rows_.of(replica, step, step + 1);
-    if (rows == 0) return;
-    t_.optimizer_->set_lr(t_.schedule_(first + step));
-    next_batch(replica, rows);
-    t_.train_batch(rows);
-  }
-}
-
-void Trainer::Replicated::reset_optimizer(std::int64_t steps) {
-  for (const Tensor& slot : all_slots_) kernels::fill_(slot, 0);
-  kernels::fill_(t_.optimizer_->step_tensor(), 0);
-  t_.state_->counters().steps_before += steps;
-  write_keys();
-}
-
 // ---- the trainer's part
 
 UnitMetrics Trainer::train_replicas(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch,
@@ -479,7 +414,7 @@ UnitMetrics Trainer::train_replicas(std::span<const PartitionId> passes, const P
   replicated_->start(passes, rows, epoch);
   replicated_->train(metrics, std::move(stop), rows_done);
   lane_ = {.batches = batches_.get()};
-  end_passes(metrics, epoch, static_cast<std::int64_t>(passes.size()));
+  end_passes(metrics, epoch, static_cast<std::int64_t>(passes.size() * passes_of_an_epoch(experiment_)));
   metrics.seconds = watch.seconds();
   return metrics;
 }

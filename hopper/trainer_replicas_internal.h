@@ -1,8 +1,10 @@
-// The epochs of replicas in a trainer, as trainer_replicas.cpp and trainer_async.cpp share them. Internal to Hopscotch.
+// The epochs of replicas in a trainer, as trainer_replicas.cpp, trainer_weights.cpp and trainer_async.cpp share them.
+// Internal to Hopscotch.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -50,6 +52,7 @@ class Trainer::Replicated {
   std::shared_ptr<Async> make_async(std::vector<Tensor> parameters, const std::vector<Tensor>& buffers);
   void push_gradients(UnitMetrics& metrics);
   bool has_group() const { return is_member_; }
+  std::uint64_t order_of(Epoch epoch, std::uint32_t pass, PartitionId partition) const;
   void synchronise();
   void join(const Group& group);
   void leave();
@@ -82,6 +85,7 @@ class Trainer::Replicated {
   Group group_;  // its wire is that of the epoch
   const bool is_member_;
   const std::uint32_t rank_;
+  const std::uint32_t passes_;  // of an epoch, over each partition
   std::stop_token stop_;
   std::atomic<std::uint64_t>* rows_done_ = nullptr;
   std::optional<Pace> pace_;
@@ -104,6 +108,8 @@ class Trainer::Replicated {
   Snapshot start_;               // of all that training changes
   std::vector<Snapshot> slots_;  // of each replica; empty unless they are kept
   std::vector<Tensor> all_slots_;
+  std::function<void(std::size_t, std::uint32_t)>
+      again_;  // a replica begins that pass of the epoch; the first is begun
 
   // PushGradients
   std::shared_ptr<Async> async_;

@@ -625,6 +625,32 @@ void check_mode(const Experiment& e) {
   }
 }
 
+// Whether the strategy averages weights, or may become one that does.
+bool may_average(const Experiment& e) {
+  if (!is_auto(e.run.strategy)) return replicas_of(e) == Replicas::ShareWeights;
+  return std::ranges::any_of(e.run.choose_from, [](const std::string& name) {
+    return find_row(strategies(), name, "[run] choose_from").make()->replicas() == Replicas::ShareWeights;
+  });
+}
+
+void check_average_passes(const Experiment& e) {
+  const ReplicaOptions& replicas = e.run.replicas;
+  at_least_1(replicas.average_passes.value_or(1), "[run] average_passes");
+  if (replicas.average_passes.value_or(1) == 1 || !may_average(e)) return;
+  const std::string passes = std::to_string(*replicas.average_passes);
+  if (replicas.average_every) {
+    throw ConfigError("[run] average_every: expected steps or passes between two averages, got average_every = " +
+                      std::to_string(*replicas.average_every) + " beside average_passes = " + passes +
+                      "; leave one of them out");
+  }
+  if (is_auto(e.run.strategy)) {
+    throw ConfigError(
+        "[run] average_passes: expected 1 with strategy = \"auto\", which compares strategies whose epochs are one "
+        "pass over the rows, got " +
+        passes + "; write strategy = \"averaging\"");
+  }
+}
+
 void check_word(const char* key, const std::string& word, const Names& words) {
   if (std::ranges::find(words, word) != words.end()) return;
   throw ConfigError(std::string(key) + ": unknown value \"" + printable(word) + "\"" + hint(word, words));
@@ -1059,6 +1085,15 @@ constexpr std::array kKeys = {
         nullptr, [](S& s, K& key, E& e) { read_count(s, key, e.run.replicas.average_every); },
         [](const E& e) { return write_count(e.run.replicas.average_every); },
         [](const E& e) { at_least_1(e.run.replicas.average_every.value_or(1), "[run] average_every"); }},
+    ExperimentKey{
+        "run", "average_passes", "integer", "passes", "1", "2",
+        "With strategy = \"averaging\": how often each replica passes over its partition before the weights are "
+        "averaged (the local epochs of federated averaging). A model is one model again only after an average, so an "
+        "epoch of "
+        "the search is that many passes over the rows: for 8 passes with average_passes = 2 write epochs = 4. "
+        "`hop compare` divides the epochs for you.",
+        nullptr, [](S& s, K& key, E& e) { read_count(s, key, e.run.replicas.average_passes); },
+        [](const E& e) { return write_count(e.run.replicas.average_passes); }, check_average_passes},
     ExperimentKey{
         "run", "average_state", "one of", "", "`\"average\"`", "\"keep\"",
         "With strategy = \"averaging\": what becomes of the optimizer's momentum and moments. `average`: they are "

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/process_usage.h"
+#include "hopper/build_model.h"
 #include "hopper/detail/library_id.h"
 #include "hopper/detail/node_place.h"
 #include "hopper/detail/on_disk.h"
@@ -253,6 +254,7 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
                     dataset_->digest().hex() + " in " + folder.string());
   }
   itinerary_ = make_itinerary(*experiment_, dataset_->partition_count());
+  passes_of_an_epoch_ = passes_of_an_epoch(*experiment_);
   for (std::uint32_t q = 0; q < itinerary_.partitions; ++q) {
     const PartitionId id(q);
     if (!itinerary_.holds(options_.peer.worker, id)) continue;
@@ -380,6 +382,7 @@ message::Heartbeat Worker::heartbeat() {
       const bool is_own = !lease.has_group() || partitions_.contains(id);
       if (is_own) beat.rows += static_cast<std::uint64_t>(dataset_->manifest().partitions[id.index()].rows);
     }
+    beat.rows *= passes_of_an_epoch_;
     tell_of_rows(beat);
     const std::shared_ptr<GroupLinks> group = cargo_of(lease.attempt)->group;
     const std::string waits = group ? group->waits() : "";

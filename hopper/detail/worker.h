@@ -229,6 +229,7 @@ class Worker {
   WorkerOptions options_;
   std::optional<Experiment> received_;  // the experiment, if it came over the wire
   const Experiment* experiment_ = nullptr;
+  std::uint32_t passes_of_an_epoch_ = 1;
   std::optional<data::Dataset> dataset_;
   Itinerary itinerary_;
   std::map<PartitionId, data::Partition> partitions_;  // the partitions that this node holds

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/process_usage.h"
 #include "base/words.h"
+#include "hopper/build_model.h"
 #include "hopper/coordinator.h"
 #include "hopper/detail/restore.h"
 #include "hopper/simulate/event_queue.h"
@@ -200,8 +201,9 @@ class Cluster final : private World {
     const std::vector<PartitionId> all = itinerary_.passes(lease.partition);
     const auto passes = static_cast<double>(
         std::ranges::count_if(all, [&](PartitionId id) { return !lease.has_group() || itinerary_.holds(worker, id); }));
+    const double times = passes_of_an_epoch(experiment_);
     Rng rng(hash64(experiment_.seed, "unit", {lease.model.value, lease.unit.value}));
-    return passes * seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
+    return passes * times * seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
   }
 
   UnitExchange exchange_of(const Lease& lease) const {

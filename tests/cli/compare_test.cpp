@@ -107,6 +107,26 @@ TEST_F(Compare, SaysNothingOfReplicasWhereThereAreNone) {
   EXPECT_THAT(finished.out, AllOf(HasSubstr("the same"), Not(HasSubstr("other ones")), Not(HasSubstr("replicas"))));
 }
 
+TEST_F(Compare, PassesEquallyOftenOverTheRowsWhereAnEpochHasSeveralPasses) {
+  const Finished finished = go({"compare", "e.toml", "--strategies", "hopping,averaging", "--to", "passes", "--set",
+                                "run.average_passes=2", "--set", "search.epochs=4"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const nlohmann::json trials = nlohmann::json::parse(read(folder_ / "passes" / "compare.json"))["trials"];
+  EXPECT_EQ(trials[0]["passes_of_an_epoch"], 1);
+  EXPECT_EQ(trials[0]["score_over_epochs"].size(), 4U);
+  EXPECT_EQ(trials[1]["passes_of_an_epoch"], 2);
+  EXPECT_EQ(trials[1]["score_over_epochs"].size(), 2U);
+  EXPECT_THAT(go({"compare", "e.toml", "--strategies", "averaging", "--set", "run.average_passes=2", "--set",
+                  "search.epochs=3", "--to", "odd"})
+                  .err,
+              AllOf(HasSubstr("[search] epochs: expected a multiple of [run] average_passes = 2"),
+                    HasSubstr("got 3; write epochs = 4")));
+  EXPECT_THAT(go({"compare", "e.toml", "--strategies", "averaging", "--set", "run.average_passes=2", "--set",
+                  "model.swa_start=1", "--to", "late"})
+                  .err,
+              HasSubstr("average_passes = 2: expected 1 with [model] swa_start, which counts epochs"));
+}
+
 TEST_F(Compare, ShowsWhatARunChoseBesideTheOthers) {
   const Finished finished = go({"compare", "e.toml", "--strategies", "hopping,auto", "--to", "chosen"});
   ASSERT_EQ(finished.code, 0) << finished.err;

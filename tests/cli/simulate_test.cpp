@@ -72,6 +72,30 @@ TEST_F(Simulate, KnowsTheStrategiesWithReplicas) {
   EXPECT_THAT(go({"simulate", "e.toml", "--strategies", "averaging"}).out, HasSubstr("nothing is exchanged"));
 }
 
+// An epoch of two passes takes twice as long, and a run of such epochs says how long one pass takes.
+TEST_F(Simulate, CountsThePassesOfAnEpoch) {
+  const std::vector<std::string> twice = {"--strategies", "averaging", "--set", "run.average_passes=2"};
+  const double once = lines({"--strategies", "averaging"})[0]["seconds"];
+  EXPECT_NEAR(lines(twice)[0]["seconds"].get<double>(), 2 * once, 0.1 * once);
+
+  const Finished real = go({"run", "e.toml", "--run-dir", "twice", "--workers", "1", "--set", "run.strategy=averaging",
+                            "--set", "run.average_passes=2"});
+  ASSERT_EQ(real.code, 0) << real.err;
+  EXPECT_EQ(nlohmann::json::parse(read(folder_ / "twice" / "results.json"))["passes_of_an_epoch"], 2);
+  const auto seconds = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--measured", "twice", "--workers", "1"});
+    return lines(more)[0]["seconds"].get<double>();
+  };
+  EXPECT_NEAR(seconds({"--strategies", "averaging"}), seconds(twice) / 2, 0.1 * seconds(twice));
+  const auto said = [&](const std::string& passes) {
+    return go({"simulate", "e.toml", "--measured", "twice", "--workers", "1", "--strategies", "averaging", "--set",
+               "run.average_passes=" + passes})
+        .out;
+  };
+  EXPECT_THAT(said("2"), HasSubstr("measured with 1 workers"));
+  EXPECT_THAT(said("1"), Not(HasSubstr("measured with 1 workers"))) << "other epochs";
+}
+
 // The link carries 1,000 bytes a second, so the rows take far longer than the training. Two workers pass over all rows
 // four times each, and half of them lie on the other one.
 TEST_F(Simulate, TasksThatReadRowsOfOthersTakeAsLongAsTheRows) {

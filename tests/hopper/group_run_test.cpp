@@ -108,6 +108,29 @@ TEST_P(GroupRun, GivesTheBitsOfOneWorkerAndSendsTheBytesOfTheFormula) {
 using AveragingGroupRun = GroupRun;
 INSTANTIATE_TEST_SUITE_P(Strategies, AveragingGroupRun, testing::Values("averaging"));
 
+// An average after two passes: half of the bytes for each row that was trained.
+TEST_P(AveragingGroupRun, SharesOnceInTheSeveralPassesOfAnEpoch) {
+  const auto averaging = [](std::uint32_t workers, std::uint32_t passes) {
+    Experiment e = experiment(workers);
+    e.run.replicas.average_every.reset();
+    e.run.replicas.average_passes = passes;
+    return run(e).results;
+  };
+  const Results expected = averaging(1, 2), once = averaging(2, 1);
+  for (const std::uint32_t workers : {2U, 3U, 4U}) {
+    SCOPED_TRACE(workers);
+    const Results results = averaging(workers, 2);
+    EXPECT_EQ(hashes(results), hashes(expected));
+    EXPECT_NE(hashes(results), hashes(once));
+    for (const ModelResult& model : results.models) {
+      ASSERT_EQ(model.curve.size(), kEpochs);
+      for (const EpochMetrics& epoch : model.curve) EXPECT_EQ(epoch.rows, 2 * 330U);
+    }
+    if (workers != 2) continue;
+    EXPECT_EQ(results.network.gradient, once.network.gradient);
+  }
+}
+
 TEST_P(AveragingGroupRun, GivesTheBitsOfOneWorkerWhateverBecomesOfTheSlots) {
   for (const AverageState state : {AverageState::Keep, AverageState::Reset}) {
     const auto hashes_of = [&](std::uint32_t workers) {

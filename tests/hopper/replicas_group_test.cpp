@@ -120,6 +120,20 @@ TEST_F(GroupTrainer, AveragesWithTheBitsOfOneTrainer) {
   }
 }
 
+// With the large rate the loss is lost within an epoch: all members go back to the average before it.
+TEST_F(GroupTrainer, PassesSeveralTimesBetweenAveragesWithTheBitsOfOneTrainer) {
+  for (const AverageState state : {AverageState::Average, AverageState::Keep, AverageState::Reset}) {
+    for (const std::uint32_t members : {2U, 3U, 4U}) {
+      for (const double lr : {0.01, 1e9}) {
+        SCOPED_TRACE(std::to_string(members) + " members, lr " + std::to_string(lr));
+        Experiment e = averaging(std::nullopt, state);
+        e.run.replicas.average_passes = 3;
+        expect_the_same(e, lr < 1 ? config(16) : config(16, "sgd", lr), 4, members);
+      }
+    }
+  }
+}
+
 TEST_F(GroupTrainer, AveragesWithAnyOptimizerRecordedOrNot) {
   Config momentum = config(16, "sgd", 0.05);
   momentum.set("momentum", 0.9);

@@ -32,6 +32,7 @@ class ReferenceReplicas {
         batch_(batch_size(config)),
         module_(build_module(experiment, config, dataset)),
         optimizer_(make_updates(experiment, config, *module_).optimizer),
+        schedule_(make_schedule(experiment, config, dataset, optimizer_->lr())),
         state_(*module_, optimizer_.get()) {}
 
   /// Begins with the state of a trainer.
@@ -81,20 +82,26 @@ class ReferenceReplicas {
     end(epoch);
   }
 
-  void share_weights(std::uint32_t epoch, std::int64_t every, AverageState average) {
-    start(epoch);
+  /// `passes`: of each replica over its partition. With several, `every` is at least the steps of one.
+  void share_weights(std::uint32_t epoch, std::int64_t every, AverageState average, std::uint32_t passes = 1) {
+    start(epoch * passes);
     std::vector<std::vector<std::byte>> local(count());
     for (std::int64_t begin = 0; begin < steps_; begin += every) {
       const std::int64_t until = std::min(begin + every, steps_);
       const std::vector<std::byte> from = state();
+      const std::int64_t first = state_.counters().steps_before + number(from, "optimizer.step");
       std::vector<std::vector<std::byte>> after(count());
       for (std::uint32_t q = 0; q < count(); ++q) {
         if (rows(q, begin, until) == 0) continue;
         put(from);
         if (average == AverageState::Keep && begin > 0) put_segments(local[q], is_slot);
-        for (std::int64_t step = begin; step < until && rows(q, step, step + 1) > 0; ++step) {
-          compute_gradients(q);
-          optimizer_->step();
+        for (std::uint32_t pass = 0; pass < passes; ++pass) {
+          if (pass > 0) start_pass(q, epoch * passes + pass);
+          for (std::int64_t step = begin; step < until && rows(q, step, step + 1) > 0; ++step) {
+            optimizer_->set_lr(schedule_(first + pass * steps_ + step - begin));
+            compute_gradients(q);
+            optimizer_->step();
+          }
         }
         after[q] = local[q] = state();
       }
@@ -106,13 +113,13 @@ class ReferenceReplicas {
         average_segment(segment, after, begin, until, mean);
       }
       put(mean);
-      const std::int64_t counted = number(from, "optimizer.step") + until - begin;
+      const std::int64_t counted = number(from, "optimizer.step") + (until - begin) * passes;
       set_step(average == AverageState::Reset ? 0 : counted);
       if (average != AverageState::Reset) continue;
       put_segments(std::vector<std::byte>(mean.size()), is_slot);
       state_.counters().steps_before += counted;
     }
-    end(epoch);
+    end(epoch, passes);
   }
 
   /// One update by each gradient alone, in this order of replicas. A replica computes with weights and buffers of its
@@ -227,21 +234,23 @@ class ReferenceReplicas {
     losses_.assign(count(), 0);
     steps_ = 0;
     for (std::uint32_t q = 0; q < count(); ++q) {
-      const data::Partition partition = dataset_.partition(PartitionId(q));
       loaders_.emplace_back(data::LoaderOptions{.batch_size = batch_, .scale = dataset_.scale()});
-      loaders_.back().start(partition, hash64(experiment_.seed, "order", {0, epoch, q}));
+      start_pass(q, epoch);
       steps_ = std::max(steps_, loaders_.back().batches());
     }
   }
-  void end(std::uint32_t epoch) {
+  void start_pass(std::uint32_t q, std::uint32_t number) {
+    loaders_[q].start(dataset_.partition(PartitionId(q)), hash64(experiment_.seed, "order", {0, number, q}));
+  }
+  void end(std::uint32_t epoch, std::uint32_t passes = 1) {
     loss_ = 0;
     for (const double loss : losses_) loss_ += loss;
-    loss_ /= static_cast<double>(dataset_.rows());
+    loss_ /= static_cast<double>(dataset_.rows() * passes);
     nn::Counters& counters = state_.counters();
     counters.random_key = hash64(experiment_.seed, "random", {0});
     counters.epoch = epoch;
-    counters.unit += count();
-    counters.rows += dataset_.rows();
+    counters.unit += count() * passes;
+    counters.rows += dataset_.rows() * passes;
   }
   void compute_gradients(std::uint32_t q) {
     const auto before = static_cast<std::uint64_t>(state_.counters().steps_before);
@@ -264,6 +273,7 @@ class ReferenceReplicas {
   std::int64_t batch_;
   std::shared_ptr<nn::Module> module_;
   std::unique_ptr<optim::Optimizer> optimizer_;
+  optim::LRSchedule schedule_;
   nn::StateBlock state_;
   std::vector<data::Loader> loaders_;
   std::vector<double> losses_;

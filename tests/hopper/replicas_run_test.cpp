@@ -201,6 +201,7 @@ TEST_P(ReplicaRun, CountsRowsByTheirWeights) {
             std::to_string(i % 5 == 0 ? 0 : 1 + i % 2) + "\n";
   }
   std::ofstream(folder / "train.csv") << text;
+  std::optional<std::uint32_t> passes;
   const auto weighted = [&](const NameOr<StrategyMaker>& strategy, std::uint32_t partitions, std::uint32_t workers,
                             std::int64_t batch) {
     Experiment e = experiment(strategy, workers);
@@ -209,6 +210,7 @@ TEST_P(ReplicaRun, CountsRowsByTheirWeights) {
     e.data.columns = {{"w", "weight"}};
     e.data.partitions = partitions;
     e.data.validation = data::Validation::tail(12);
+    if (passes) e.run.replicas.average_every.reset(), e.run.replicas.average_passes = passes;
     e.model.layers = {"linear 5", "tanh", "linear $outputs"};
     e.search.space = {{"lr", Choices{0.1}}, {"batch_size", Choices{batch}}, {"optimizer", Choices{std::string("sgd")}}};
     return run(e).results;
@@ -223,7 +225,14 @@ TEST_P(ReplicaRun, CountsRowsByTheirWeights) {
   const Results plain = weighted("hopping", 1, 1, 7), one = weighted(GetParam(), 1, 1, 7);
   EXPECT_EQ(hashes(one), hashes(plain)) << "one replica";
   EXPECT_EQ(one.models[0].train_loss, plain.models[0].train_loss);
-  EXPECT_EQ(hashes(weighted(GetParam(), 4, 1, 7)), hashes(weighted(GetParam(), 4, 3, 7)));
+  const Results four = weighted(GetParam(), 4, 1, 7);
+  EXPECT_EQ(hashes(four), hashes(weighted(GetParam(), 4, 3, 7)));
+  if (GetParam() != std::string("averaging")) return;
+  passes = 3;
+  const Results thrice = weighted(GetParam(), 4, 1, 7);
+  EXPECT_EQ(hashes(thrice), hashes(weighted(GetParam(), 4, 3, 7)));
+  EXPECT_EQ(thrice.models[0].curve[0].weight, 3 * *four.models[0].curve[0].weight);
+  EXPECT_EQ(thrice.passes_of_an_epoch, 3U);
 }
 
 }  // namespace

@@ -112,6 +112,59 @@ TEST_F(ReplicaTrainer, SharesWeightsAsPlainLoopsDo) {
   }
 }
 
+// Batches of 82 leave two replicas with one step of each pass, and two with two.
+TEST_F(ReplicaTrainer, PassesSeveralTimesBetweenAveragesAsPlainLoopsDo) {
+  const data::Dataset data = dataset(4);
+  for (const AverageState average : {AverageState::Average, AverageState::Keep, AverageState::Reset}) {
+    for (const std::uint32_t passes : {1U, 2U, 3U}) {
+      for (const std::int64_t batch : {16, 82}) {
+        SCOPED_TRACE(std::to_string(passes) + " passes in batches of " + std::to_string(batch) + ", " +
+                     std::to_string(static_cast<int>(average)));
+        Experiment e = experiment("averaging");
+        if (batch == 82) e.model.layers = {"flatten", "dropout 0.1", "linear 12", "relu", "linear 10"};
+        e.run.replicas.average_passes = passes;
+        e.run.replicas.average_state = average;
+        Config falling = config(batch);
+        falling.set("schedule", std::string("cosine"));
+        Trainer trainer(e, ModelId(0), falling, data);
+        trainer.initialize();
+        ReferenceReplicas reference(e, falling, data);
+        reference.begin(trainer);
+        for (std::uint32_t epoch = 0; epoch < 2; ++epoch) {
+          reference.share_weights(epoch, 100, average, passes);
+          const UnitMetrics metrics = train(trainer, data, epoch);
+          EXPECT_EQ(metrics.train_loss, reference.loss());
+          EXPECT_EQ(metrics.rows, 330U * passes);
+        }
+        EXPECT_EQ(state_of(trainer), reference.state());
+        e.run.capture = false;
+        Trainer eager(e, ModelId(0), falling, data);
+        eager.initialize();
+        for (std::uint32_t epoch = 0; epoch < 2; ++epoch) train(eager, data, epoch);
+        EXPECT_EQ(state_of(eager), state_of(trainer));
+      }
+    }
+  }
+}
+
+// One replica has nobody to share with: two epochs of three passes are six epochs, but for the counter of epochs.
+TEST_F(ReplicaTrainer, PassesOfOneReplicaAreEpochs) {
+  const data::Dataset data = dataset(1);
+  Config falling = config(16);
+  falling.set("schedule", std::string("cosine"));
+  Experiment passes = experiment("averaging"), epochs = experiment("averaging");
+  passes.run.replicas.average_passes = 3;
+  passes.search.epochs = 2;
+  epochs.search.epochs = 6;
+  Trainer a(passes, ModelId(0), falling, data), b(epochs, ModelId(0), falling, data);
+  for (Trainer* trainer : {&a, &b}) trainer->initialize();
+  for (std::uint32_t epoch = 0; epoch < 2; ++epoch) train(a, data, epoch);
+  for (std::uint32_t epoch = 0; epoch < 6; ++epoch) train(b, data, epoch);
+  EXPECT_EQ(a.state().counters().unit, b.state().counters().unit);
+  a.state().counters().epoch = b.state().counters().epoch;
+  EXPECT_EQ(state_of(a), state_of(b));
+}
+
 TEST_F(ReplicaTrainer, AveragesOncePerEpochIfNothingIsSaid) {
   const data::Dataset data = dataset(4);
   Experiment said = experiment("averaging");

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "hopper/build_model.h"
 #include "hopper/experiment.h"
 #include "hopper/schedule/itinerary.h"
 #include "hopper/strategy/data_parallel.h"
@@ -365,6 +366,28 @@ TEST(StrategyKey, HasOptionsForReplicas) {
   in_code.run.replicas.average_every = 0;
   EXPECT_THAT([&] { in_code.check(); },
               ThrowsMessage<ConfigError>(HasSubstr("[run] average_every: expected at least 1, got 0")));
+}
+
+TEST(StrategyKey, HasPassesBetweenAverages) {
+  const std::string averaging = "strategy = \"averaging\"\n";
+  Experiment e = parse_experiment(std::string(kToml) + averaging + "average_passes = 3\n", "e.toml");
+  EXPECT_EQ(passes_of_an_epoch(e), 3U);
+  EXPECT_THAT(to_toml(e), HasSubstr("average_passes = 3\n"));
+  EXPECT_EQ(passes_of_an_epoch(parse_experiment(std::string(kToml) + averaging, "e.toml")), 1U);
+  EXPECT_EQ(refusal("average_passes = 3\naverage_every = 4\n"), "no error") << "hopping does not read them";
+  EXPECT_EQ(passes_of_an_epoch(parse_experiment(std::string(kToml) + "average_passes = 3\n", "e.toml")), 1U);
+  EXPECT_THAT(refusal(averaging + "average_passes = 0\n"),
+              HasSubstr("[run] average_passes: expected an integer in 1.."));
+  EXPECT_EQ(refusal(averaging + "average_passes = 1\naverage_every = 4\n"), "no error");
+  EXPECT_THAT(refusal(averaging + "average_passes = 3\naverage_every = 4\n"),
+              HasSubstr("[run] average_every: expected steps or passes between two averages, got average_every = 4 "
+                        "beside average_passes = 3; leave one of them out"));
+  EXPECT_THAT(refusal("strategy = \"auto\"\nchoose_from = [\"averaging\"]\naverage_passes = 2\n"),
+              HasSubstr("[run] average_passes: expected 1 with strategy = \"auto\""));
+  EXPECT_EQ(refusal("strategy = \"auto\"\naverage_passes = 2\n"), "no error") << "it does not choose averaging";
+  e.run.replicas.average_passes = 0;
+  EXPECT_THAT([&] { e.check(); },
+              ThrowsMessage<ConfigError>(HasSubstr("[run] average_passes: expected at least 1, got 0")));
 }
 
 TEST(StrategyKey, HasAModeOfTheParameterServer) {

@@ -32,7 +32,7 @@ class CudaReplicas : public testing::Toy {
   }
   // Every way to share; batches of 10, 10 and 3 rows of each replica.
   static std::vector<Experiment> experiments() {
-    std::vector<Experiment> all(5, convolution());
+    std::vector<Experiment> all(6, convolution());
     for (Experiment& e : all) e.run.strategy = "averaging";
     all[0].run.strategy = "allreduce";
     all[1].run.strategy = "allreduce";
@@ -40,6 +40,7 @@ class CudaReplicas : public testing::Toy {
     all[2].run.replicas.average_every = 2;
     all[3].run.replicas = {.average_every = 1, .average_state = AverageState::Keep};
     all[4].run.replicas = {.average_every = 2, .average_state = AverageState::Reset};
+    all[5].run.replicas.average_passes = 2;
     return all;
   }
 };
