@@ -117,7 +117,9 @@ def crossing_table(lines, dots):
 def shape_of(measured):
     """One comparison of the papers at our scale."""
     first, *rest = measured["cells"]
-    page = (f"### {measured['title'][0].upper()}{measured['title'][1:]}\n\n{first['models']} models on {first['workers']} workers, "
+    cores = "two cores, of which one trains" if first.get("cores", 1) == 2 else "one core"
+    page = (f"### {measured['title'][0].upper()}{measured['title'][1:]}, workers of {cores}\n\n"
+            f"{first['models']} models on {first['workers']} workers, "
             f"{shown(first['gbit'])} Gbit/s, {plural(measured['job']['epochs'], 'epoch')}; batches of 32 rows, which all replicas of `allreduce` share. "
             f"{measured['machine']}\n\n"
             "| strategy | time, s | of hopping's | sent between workers, MB | of hopping's | rows on a worker, MB | memory of a worker, MB "

@@ -1,6 +1,8 @@
 // The path of a unit through a worker: lease, parent state, training, durable state, result. Long because it is one
 // story. prepare() and read() run on the network thread, compute() and its callees on the compute thread, load_ahead(),
 // save() and has_left() on the disk thread.
+#include <pthread.h>
+
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -113,6 +115,7 @@ void Worker::load_ahead(const CargoPtr& cargo) {
 // On a device the thread has an order of work and memory of its own, so that the units of the workers of one process
 // run side by side. attempt() throws nothing: an error here is one of the queue.
 void Worker::compute() {
+  ::pthread_setname_np(::pthread_self(), "hop-train");  // in top and gdb, and for tests/netlab
   step_back();
   kernels::set_compute_threads(static_cast<int>(experiment_->run.threads_per_worker));
   try {
