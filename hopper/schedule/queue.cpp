@@ -45,8 +45,8 @@ std::optional<Choice> first_without_home(const ScheduleView& view, WorkerId work
 }  // namespace
 
 std::optional<Choice> QueuePolicy::next(const ScheduleView& view) const {
-  const auto is_soon_idle = [&](WorkerId id) { return view.workers[id.index()].queued <= 1; };
-  const auto soon_idle = static_cast<std::size_t>(std::ranges::count_if(view.rooms, is_soon_idle));
+  const auto is_soon_idle = [](const WorkerView& worker) { return !worker.alive || worker.queued <= 1; };
+  const auto soon_idle = static_cast<std::size_t>(std::ranges::count_if(view.workers, is_soon_idle));
   const auto waits_at_home = [&](const ModelView& model) {
     return has_home(view, model) && view.workers[model.holder->index()].queued > 0;
   };

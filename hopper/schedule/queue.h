@@ -11,6 +11,7 @@ namespace hop::hopper {
 ///   3. if nothing is at home here: a model whose home is busy, most work left first.
 /// So a model leaves its home only for an idle worker. Idle workers are served before queues are filled. While fewer
 /// models wait than workers will soon be idle, no model of the second kind is queued: it could wait behind a long unit.
+/// A worker that is away will be idle when it comes, as at the start of a run, where some are ready before others.
 class QueuePolicy final : public Policy {
  public:
   static constexpr std::string_view kName = "queue";

@@ -218,6 +218,17 @@ class Tasks : public Policies {
   }
 };
 
+// At the start of a run some workers are ready before others: a second model of the first one would leave the last one
+// without any.
+TEST_F(Tasks, AreLeftForWorkersThatAreNotThereYet) {
+  for (std::size_t i = 0; i + 1 < workers_.size(); ++i) model(9, {0});
+  for (std::size_t i = 1; i < workers_.size(); ++i) workers_[i].alive = false;
+  workers_[0].queued = 1;
+  EXPECT_EQ(queue(), std::nullopt) << "as many models wait as workers are away, and this one is soon idle, too";
+  model(9, {0});
+  EXPECT_THAT(queue(), Optional(choice(0, 0, 0)));
+}
+
 TEST_F(Tasks, StayAndTheLongestGoesFirst) {
   model(3, {0});
   at(2, 1);
