@@ -150,7 +150,7 @@ def findings(result):
         lines.append(f"**A rival wins the score:** {title(best)} reaches {score(best['best_score'])}, hopping {score(hopping['best_score'])}.")
     else:
         lines.append(f"No rival scores better than hopping ({score(hopping['best_score'])})"
-                     + (f"; {', '.join(same)} has the same bits." if same else "."))
+                     + (f"; {', '.join(same)} {'has' if len(same) == 1 else 'have'} the same bits." if same else "."))
     behind = [t for t in scored if has_rates_of_the_grid(t) and sign * t["best_score"] < sign * hopping["best_score"]]
     if behind:
         lines.append("Behind it, with the learning rates of the grid: " + ", ".join(f"{title(t)} {score(t['best_score'])}" for t in behind) + ".")

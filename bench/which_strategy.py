@@ -31,7 +31,8 @@ Made by `./dev papers`; the numbers are those of `hop simulate` and `hop compare
 | a slow network, gradients do not get through | `hopping` | bytes do not grow with the number of batches |
 | the result must be compared with Horovod, DistributedDataParallel, Spark or a parameter server | that strategy's name | the arithmetic is theirs; the scores are not those of hopping |
 
-`averaging` is about as quick as hopping, and splits a model over all workers. The papers report lower scores for it: VLDB 2020,
+`averaging` is as quick as hopping with many models, and several times as quick with few or unequal ones, because it splits a model
+over all workers. It can average after some steps, an epoch, or several passes (`average_every`, `average_passes`). The papers report lower scores for it: VLDB 2020,
 Figure 7B, has errors of 70 % where hopping has 48 % (read by eye off the plot). Scores depend on the job, so try it:
 `hop compare FILE` runs every strategy on your own data and writes a page with scores and costs.
 

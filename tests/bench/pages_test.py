@@ -48,7 +48,17 @@ class Crossings(unittest.TestCase):
                  {**like, "strategy": "allreduce", "seconds": 9, "gradient_bytes": 5e8, "state_sha256": ["b"]}]
         page = crossing.shape_of({"title": "a net on rows", "machine": "a machine", "job": {"epochs": 1}, "cells": cells})
         self.assertIn("| `allreduce` | 9 | 4.5 | 500 | 500 | 1 | 2 | 0.9000 | other ones |", page)
-        self.assertIn("1 epoch;", page)
+        self.assertIn("### A net on rows, workers of one core\n", page)
+        self.assertIn("1 epoch; batches of 32 rows, which all replicas of `allreduce` share.", page)
+        apart = crossing.shape_of({"title": "a net on rows", "machine": "a machine", "job": {"epochs": 1},
+                                   "cells": [{**cells[0], "cores": 2}]})
+        self.assertIn("### A net on rows, workers of two cores, of which one trains\n", apart)
+        self.assertIn("batches of 32 rows. a machine", apart)
+
+    def test_hopping_beyond_its_computation_is_that_of_the_quickest_links(self):
+        job = {"epochs": 2, "models": [{"epoch_seconds": 3.0}]}
+        cells = [cell(4, 1, "hopping", 1, 9), cell(4, 1, "hopping", 10, 6.5), cell(4, 8, "hopping", 10, 12.25), cell(4, 1, "allreduce", 10, 99)]
+        self.assertEqual(crossing.beyond_computation({"job": job, "cells": cells}), "0.25 to 0.5")
 
     def test_is_absent_where_hopping_always_wins_or_a_strategy_was_not_measured(self):
         cells = [cell(8, 8, "hopping", gbit, 10) for gbit in (1, 10)] + [cell(8, 8, "allreduce", gbit, 20) for gbit in (1, 10)]

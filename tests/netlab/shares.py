@@ -15,6 +15,16 @@ def why_impossible(has_training=False):
     return ""
 
 
+def remove_leftovers(name):
+    """Groups of programs that were killed."""
+    for folder in [*V1.glob(f"hop-{name}-*"), *V2.glob(f"hop-{name}-*")]:
+        if not pathlib.Path(f"/proc/{folder.name.split('-')[2]}").exists():
+            try:
+                folder.rmdir()
+            except OSError:  # its processes are ending
+                pass
+
+
 class Shares:
     """A group for each of `count` processes, each with 1 / `parts` of a core. With has_training, each has a second group of
     the same size, for the threads that train."""
@@ -24,7 +34,7 @@ class Shares:
         period = round(QUOTA * max(1, parts))
         is_v1 = (V1 / "cpu.cfs_quota_us").exists()
         if has_training and not is_v1:
-            raise OSError("threads of one process can have shares of their own with version 1 of control groups alone")
+            raise OSError("threads of one process have shares of their own here with version 1 of control groups alone")
         if not is_v1:
             (V2 / "cgroup.subtree_control").write_text("+cpu")
         try:
@@ -53,7 +63,7 @@ class Shares:
                 if (thread / "comm").read_text().strip() == "hop-train":
                     (self.training[i] / "tasks").write_text(thread.name)
                     return True
-        except OSError:  # a thread, or the process, has ended
+        except (FileNotFoundError, ProcessLookupError):  # a thread, or the process, has ended
             pass
         return False
 
