@@ -22,6 +22,7 @@
 #include "cli/comparison.h"
 #include "cli/interrupt.h"
 #include "hopper/build_model.h"
+#include "hopper/detail/extend.h"
 #include "hopper/detail/restore.h"
 #include "hopper/journal.h"
 #include "hopper/run.h"
@@ -179,7 +180,7 @@ std::string name_of(const hopper::Experiment& experiment) {
 // What stands in the way of the same passes in fewer, longer epochs; empty: nothing does.
 std::string why_not_longer_epochs(const hopper::Experiment& experiment) {
   const hopper::SearchOptions& search = experiment.search;
-  if (search.method != "grid" && search.method != "random") return "[search] method = \"" + search.method + '"';
+  if (hopper::chooses_for_epochs(search)) return "[search] method = \"" + search.method + '"';
   if (!search.stop.empty()) return "[search] stop";
   return experiment.model.swa_start > 0 ? "[model] swa_start" : "";
 }
@@ -265,7 +266,9 @@ void add_compare(CLI::App& app, Action& action) {
   CLI::App* command =
       app.add_subcommand("compare", "Run an experiment under several strategies, and say what each cost");
   command->add_option("experiment", arguments->experiment, "The experiment file (TOML)")->required();
-  command->add_option("--strategies", arguments->strategies, "Names (default: all): hopping,allreduce")
+  command
+      ->add_option("--strategies", arguments->strategies,
+                   "Names, with commas between them (default: all): hopping,allreduce")
       ->delimiter(',')
       ->allow_extra_args(false);
   command->add_option("--workers", arguments->workers, "How many, a run for each: --workers 1,2")

@@ -63,7 +63,9 @@ std::string format(const char* pattern, ...) {
 }
 
 std::string name_of(const Trial& trial) {
-  return trial.strategy + ", " + std::to_string(trial.workers) + (trial.workers == 1 ? " worker" : " workers");
+  const std::string passes =
+      trial.passes_of_an_epoch == 1 ? "" : " (" + std::to_string(trial.passes_of_an_epoch) + " passes)";
+  return trial.strategy + passes + ", " + std::to_string(trial.workers) + (trial.workers == 1 ? " worker" : " workers");
 }
 
 std::string shown(const Figure& figure, const Trial& trial) {

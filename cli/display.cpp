@@ -37,7 +37,8 @@ std::string summary(const RunProgress& p) {
   return format("units %llu/%llu", static_cast<unsigned long long>(p.units_done),
                 static_cast<unsigned long long>(p.units_total)) +
          "  hopped " + megabytes(p.ledger.received_bytes()) + "  elapsed " + duration(p.seconds) + "  left " +
-         duration(p.eta_seconds) + (p.stopping ? "  stopping after the units in flight" : "");
+         duration(p.eta_seconds) +
+         (p.stopping ? "  stopping after the units in flight; Ctrl-C again stops at once" : "");
 }
 
 // Models by the objective at the epoch that ranks them, the best first.

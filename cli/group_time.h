@@ -38,7 +38,7 @@ using BlockExchange = std::function<hopper::simulate::UnitExchange(const hopper:
 
 /// By the formulas of group_time(), among the members of a block; a step exchanges the mean of all steps of the whole
 /// epochs that were measured. `measured`: a run with the same group and partitions. None for other strategies, for
-/// another group or other partitions than were measured, and for a run without a whole epoch.
+/// another group, other partitions or other passes of an epoch than were measured, and for a run without a whole epoch.
 std::optional<BlockExchange> block_exchange(const hopper::Results& measured, const hopper::Experiment& experiment,
                                             std::uint32_t partitions, const hopper::simulate::Link& link);
 

@@ -196,7 +196,10 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
     options.metrics = [&](ModelId model, const hopper::Config&, Epoch epoch) {
       hopper::EpochMetrics otherwise;
       otherwise.train_loss = 1.0 / number_of(epoch);
-      return measured->metrics(model, epoch).value_or(otherwise);
+      const std::uint32_t passes = number_of(epoch) * hopper::passes_of_an_epoch(experiment);
+      const std::uint32_t epochs = passes / measured->results().passes_of_an_epoch;  // of the run, after as many passes
+      if (epochs == 0) return otherwise;
+      return measured->metrics(model, Epoch(epochs - 1)).value_or(otherwise);
     };
   }
   options.transfer_seconds = transfer_seconds_of(arguments, measured);
@@ -246,6 +249,7 @@ void print_json(const std::vector<Line>& lines) {
                     {"decisions", r.decisions},
                     {"microseconds_per_decision", r.microseconds_per_decision},
                     {"wall_seconds", r.wall_seconds}});
+    if (line.passes != 1) rows.back()["passes_of_an_epoch"] = line.passes;
     if (!line.group) continue;
     rows.back()["group"] = {{"seconds", line.group->seconds},
                             {"exchange_seconds", line.group->exchange_seconds},
@@ -284,8 +288,8 @@ void print_groups(const std::vector<Line>& lines) {
   }
 }
 
-// Holds the prediction against the run itself, where a line is of the same work, workers, partitions, strategy and
-// group. The times of groups would predict themselves: their exchange is measured, not computed.
+// Holds the prediction against the run itself, where a line is of the same work, workers, partitions, passes of an
+// epoch, strategy and group. The times of groups would predict themselves: their exchange is measured, not computed.
 void print_error(const std::vector<Line>& lines, const Measured& measured) {
   const hopper::Results& real = measured.results();
   for (const Line& line : lines) {
@@ -335,6 +339,12 @@ void print_assumptions(const SimulateArguments& arguments, const Measured* measu
   }
   if (!text.empty()) std::printf("assumed: %s\n", text.c_str());
   print_rows(measured, lines);
+  for (const Line& line : lines) {
+    if (line.passes == 1) continue;
+    std::printf("an epoch of %s is %u passes over the rows (average_passes), of other strategies one\n",
+                line.strategy.c_str(), line.passes);
+    break;
+  }
   const auto grew = [&](const Line& line) { return line.partitions > lines.front().partitions; };
   if (std::ranges::any_of(lines, grew)) {
     std::puts(measured != nullptr ? "more workers than partitions: the same rows in as many partitions as workers"
@@ -386,7 +396,7 @@ void add_simulate(CLI::App& app, Action& action) {
   command->add_option("--strategies", arguments->strategies, "Names, a line for each: hopping,allreduce")
       ->delimiter(',')
       ->allow_extra_args(false);
-  command->add_option("--policies", arguments->policies, "Names, a line for each: fifo,random")
+  command->add_option("--policies", arguments->policies, "Names, a line for each: greedy,random")
       ->delimiter(',')
       ->allow_extra_args(false);
   command->add_option("--network", arguments->network,

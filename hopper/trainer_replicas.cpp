@@ -132,7 +132,7 @@ std::vector<GradientPlace> Trainer::Replicated::gradient_places() const {
 
 void Trainer::Replicated::leave() {
   for (const auto& module : modules_) module->leave();
-  again_ = {};
+  begin_pass_ = {};
   if (!gradients_) return;
   t_.early_exchanges_ += gradients_->early();
   gradients_->leave();
@@ -155,7 +155,7 @@ void Trainer::Replicated::start(std::span<const PartitionId> passes, const Parti
     lanes_[r].batches->start(partition, key);
     own.add(partition, key);
   }
-  again_ = [=, this](std::size_t replica, std::uint32_t pass) {
+  begin_pass_ = [=, this](std::size_t replica, std::uint32_t pass) {
     const PartitionId partition = passes[replica];
     lanes_[replica].batches->start(rows(partition), order_of(epoch, pass, partition));
   };

@@ -108,8 +108,7 @@ class Trainer::Replicated {
   Snapshot start_;               // of all that training changes
   std::vector<Snapshot> slots_;  // of each replica; empty unless they are kept
   std::vector<Tensor> all_slots_;
-  std::function<void(std::size_t, std::uint32_t)>
-      again_;  // a replica begins that pass of the epoch; the first is begun
+  std::function<void(std::size_t, std::uint32_t)> begin_pass_;  // of a replica, by their numbers
 
   // PushGradients
   std::shared_ptr<Async> async_;

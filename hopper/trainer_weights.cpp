@@ -12,7 +12,7 @@ namespace hop::hopper {
 void Trainer::Replicated::share_weights(UnitMetrics& metrics) {
   const ReplicaOptions& options = t_.experiment_.run.replicas;
   const std::int64_t steps = rows_.steps();
-  // With several passes between averages it is one pass.
+  // With several passes between two averages `every` is the steps of one of them.
   const std::int64_t every = options.average_every ? *options.average_every : std::max<std::int64_t>(steps, 1);
   std::uint64_t shared = 0;
   for (std::int64_t begin = 0; begin < steps; begin += every) {
@@ -51,7 +51,7 @@ void Trainer::Replicated::add_weights(ReplicaMean& mean, std::int64_t begin, std
     if (!slots_.empty() && begin != 0) slots_[r].bring_back();
     train_alone(r, begin, end, first);
     for (std::uint32_t pass = 1; pass < passes_ && !t_.is_lost_on_host(); ++pass) {
-      again_(r, pass);
+      begin_pass_(r, pass);
       train_alone(r, begin, end, first + pass * rows_.steps());
     }
     mean.add(*shares[r]);

@@ -1,5 +1,7 @@
 #include "hopper/detail/bucketed_mean.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -43,7 +45,10 @@ BucketedMean::BucketedMean(const Tensor& gradients, const std::vector<GradientPl
     parameters = 0;
     end = begin;
   }
-  thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
+  thread_ = std::jthread([this](const std::stop_token& stop) {
+    ::pthread_setname_np(::pthread_self(), "hop-exchange");
+    work(stop);
+  });
 }
 
 BucketedMean::~BucketedMean() {

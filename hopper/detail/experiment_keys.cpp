@@ -639,8 +639,8 @@ void check_average_passes(const Experiment& e) {
   if (replicas.average_passes.value_or(1) == 1 || !may_average(e)) return;
   const std::string passes = std::to_string(*replicas.average_passes);
   if (replicas.average_every) {
-    throw ConfigError("[run] average_every: expected steps or passes between two averages, got average_every = " +
-                      std::to_string(*replicas.average_every) + " beside average_passes = " + passes +
+    throw ConfigError("[run] average_every: expected one of average_every and average_passes, got average_every = " +
+                      std::to_string(*replicas.average_every) + " and average_passes = " + passes +
                       "; leave one of them out");
   }
   if (is_auto(e.run.strategy)) {
@@ -754,7 +754,8 @@ constexpr std::array kKeys = {
         nullptr, read_source, [](const E& e) { return write_source(e); }, check_source},
     ExperimentKey{
         "data", "partitions", "integer", "", "4, or as the source is partitioned", "8",
-        "How many partitions the rows are dealt to. A model visits each of them once in every epoch.", nullptr,
+        "How many partitions the rows are dealt to. A model visits each of them once in every pass over the rows.",
+        nullptr,
         [](S& s, K& key, E& e) {
           if (auto n = s.integer(key, 1, kMaxCount)) e.data.partitions = static_cast<std::uint32_t>(*n);
         },
@@ -1091,7 +1092,7 @@ constexpr std::array kKeys = {
         "averaged (the local epochs of federated averaging). A model is one model again only after an average, so an "
         "epoch of "
         "the search is that many passes over the rows: for 8 passes with average_passes = 2 write epochs = 4. "
-        "`hop compare` divides the epochs for you.",
+        "`hop compare` divides the epochs for you. Excludes average_every.",
         nullptr, [](S& s, K& key, E& e) { read_count(s, key, e.run.replicas.average_passes); },
         [](const E& e) { return write_count(e.run.replicas.average_passes); }, check_average_passes},
     ExperimentKey{

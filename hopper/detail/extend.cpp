@@ -65,6 +65,10 @@ void give_back(const Model& model, const fs::path& run_directory) {
 
 }  // namespace
 
+bool chooses_for_epochs(const SearchOptions& search) {
+  return search.make || std::ranges::find(kIndifferent, search.method) == kIndifferent.end();
+}
+
 void check_extension(const Experiment& experiment, std::uint32_t epochs, const data::Dataset& dataset,
                      const JournalContents& contents) {
   const SearchOptions& search = experiment.search;
@@ -73,7 +77,7 @@ void check_extension(const Experiment& experiment, std::uint32_t epochs, const d
                       " that the run has, got " + std::to_string(epochs));
   }
   if (!experiment.run.durable) refuse("with durable = false no state is left to go on from");
-  if (search.make || std::ranges::find(kIndifferent, search.method) == kIndifferent.end()) {
+  if (chooses_for_epochs(search)) {
     refuse("the search \"" + search.method + "\" chose its models for " + std::to_string(search.epochs) + " epochs");
   }
   if (!search.stop.empty()) refuse("early stopping judged the models by the epochs that they had left");

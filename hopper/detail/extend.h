@@ -10,6 +10,9 @@
 
 namespace hop::hopper {
 
+/// Whether the search chooses its models for the number of epochs that they have.
+bool chooses_for_epochs(const SearchOptions& search);
+
 /// Throws ConfigError if the run cannot have `epochs` epochs, or if its bits would not be those of a run that had them
 /// from the start. `experiment` has the epochs that the run has so far.
 void check_extension(const Experiment& experiment, std::uint32_t epochs, const data::Dataset& dataset,

@@ -34,7 +34,8 @@ constexpr auto kConnectPatience = 3s;
 constexpr int kCalls = 10;  // a host that is flooded with calls may close one of ours
 constexpr auto kPauseBetweenCalls = 100ms;
 // How long a worker that has said why it ends waits for the coordinator to hang up. The coordinator may learn that the
-// process has ended before it reads what the worker said, and would begin another life.
+// process has ended before it reads what the worker said, and would begin another life. A thread waits until it is
+// stopped.
 constexpr auto kLastWordPatience = 5s;
 constexpr std::uint64_t kMaxExperimentBytes = std::uint64_t{1} << 30;
 
@@ -135,9 +136,9 @@ net::Awaitable<void> Worker::live() {
     fatal = {kind_of(e), e.what()};
     error = std::current_exception();
   }
-  if (!error_) error_ = error;  // whoever notices first that the coordinator hangs up ends this worker
+  if (!error_) error_ = error;  // beat() may notice first that the coordinator hangs up: that is not the reason
   co_await send(coordinator_, fatal);
-  const net::Deadline deadline = net::deadline_in(kLastWordPatience);
+  const net::Deadline deadline = options_.memory ? net::kNever : net::deadline_in(kLastWordPatience);
   try {
     while (true) co_await receive<message::ToWorker>(coordinator_, deadline);
   } catch (const NetError&) {  // as it should be: it hung up

@@ -71,6 +71,7 @@ class Cluster final : private World {
  public:
   Cluster(const Experiment& experiment, const RunOptions& options)
       : experiment_(experiment),
+        passes_of_an_epoch_(passes_of_an_epoch(experiment)),
         options_(options),
         itinerary_(make_itinerary(experiment, experiment.data.partitions.value_or(4))),
         coordinator_(itinerary_, make_search(experiment),
@@ -201,9 +202,8 @@ class Cluster final : private World {
     const std::vector<PartitionId> all = itinerary_.passes(lease.partition);
     const auto passes = static_cast<double>(
         std::ranges::count_if(all, [&](PartitionId id) { return !lease.has_group() || itinerary_.holds(worker, id); }));
-    const double times = passes_of_an_epoch(experiment_);
     Rng rng(hash64(experiment_.seed, "unit", {lease.model.value, lease.unit.value}));
-    return passes * times * seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
+    return passes * passes_of_an_epoch_ * seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
   }
 
   UnitExchange exchange_of(const Lease& lease) const {
@@ -249,6 +249,7 @@ class Cluster final : private World {
   }
 
   const Experiment& experiment_;
+  const std::uint32_t passes_of_an_epoch_;
   const RunOptions& options_;
   Cost in_policy_, in_coordinator_;
   const Itinerary itinerary_;

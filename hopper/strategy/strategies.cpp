@@ -24,7 +24,8 @@ constexpr std::array kStrategies = {
         "allreduce", allreduce,
         "A replica of the model for each partition; in each step all replicas take the mean of their gradients."},
     StrategyRow{"averaging", averaging,
-                "A replica of the model for each partition; now and then all take the mean of their weights."},
+                "A replica of the model for each partition; after some steps, or some passes, all take the mean of "
+                "their weights."},
     StrategyRow{
         kParameterServer, parameter_server,
         "As allreduce, with the same bits: servers, which are some of the workers, add up the gradients for all."},

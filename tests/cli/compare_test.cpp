@@ -112,6 +112,9 @@ TEST_F(Compare, PassesEquallyOftenOverTheRowsWhereAnEpochHasSeveralPasses) {
                                 "run.average_passes=2", "--set", "search.epochs=4"});
   ASSERT_EQ(finished.code, 0) << finished.err;
   const nlohmann::json trials = nlohmann::json::parse(read(folder_ / "passes" / "compare.json"))["trials"];
+  EXPECT_THAT(finished.out, AllOf(HasSubstr("hopping, 2 workers"), HasSubstr("averaging (2 passes), 2 workers")));
+  EXPECT_THAT(go({"report", "passes/averaging-2"}).out,
+              HasSubstr("c: averaging (an epoch is 2 passes over the rows), 2 models"));
   EXPECT_EQ(trials[0]["passes_of_an_epoch"], 1);
   EXPECT_EQ(trials[0]["score_over_epochs"].size(), 4U);
   EXPECT_EQ(trials[1]["passes_of_an_epoch"], 2);
@@ -125,6 +128,14 @@ TEST_F(Compare, PassesEquallyOftenOverTheRowsWhereAnEpochHasSeveralPasses) {
                   "model.swa_start=1", "--to", "late"})
                   .err,
               HasSubstr("average_passes = 2: expected 1 with [model] swa_start, which counts epochs"));
+  EXPECT_THAT(go({"compare", "e.toml", "--strategies", "averaging", "--set", "run.average_passes=2", "--set",
+                  "search.method=hyperband", "--to", "late"})
+                  .err,
+              HasSubstr("average_passes = 2: expected 1 with [search] method = \"hyperband\""));
+  EXPECT_THAT(go({"compare", "e.toml", "--strategies", "averaging", "--set", "run.average_passes=2", "--set",
+                  "search.stop=[\"median\"]", "--to", "late"})
+                  .err,
+              HasSubstr("average_passes = 2: expected 1 with [search] stop"));
 }
 
 TEST_F(Compare, ShowsWhatARunChoseBesideTheOthers) {

@@ -380,8 +380,8 @@ TEST(StrategyKey, HasPassesBetweenAverages) {
               HasSubstr("[run] average_passes: expected an integer in 1.."));
   EXPECT_EQ(refusal(averaging + "average_passes = 1\naverage_every = 4\n"), "no error");
   EXPECT_THAT(refusal(averaging + "average_passes = 3\naverage_every = 4\n"),
-              HasSubstr("[run] average_every: expected steps or passes between two averages, got average_every = 4 "
-                        "beside average_passes = 3; leave one of them out"));
+              HasSubstr("[run] average_every: expected one of average_every and average_passes, got average_every = 4 "
+                        "and average_passes = 3; leave one of them out"));
   EXPECT_THAT(refusal("strategy = \"auto\"\nchoose_from = [\"averaging\"]\naverage_passes = 2\n"),
               HasSubstr("[run] average_passes: expected 1 with strategy = \"auto\""));
   EXPECT_EQ(refusal("strategy = \"auto\"\naverage_passes = 2\n"), "no error") << "it does not choose averaging";
