@@ -28,9 +28,8 @@ void print_for_people(const hopper::Results& results, std::size_t top) {
   std::uint64_t units = 0;
   for (const hopper::ModelResult& model : results.models) units += model.visits.size();
   std::printf(
-      "%s: %s, %zu models, %u partitions, %u workers, %llu units, %llu hops, %.1f MB of states between workers, gap "
-      "p50 "
-      "%.2f ms p99 %.2f ms\n\n",
+      "%s: %s, %zu models, %u partitions, %u workers, %llu units, %llu hops, %.1f MB of states between workers, "
+      "gap p50 %.2f ms p99 %.2f ms\n\n",
       results.name.c_str(), strategy_of(results).c_str(), results.models.size(), results.partitions, results.workers,
       static_cast<unsigned long long>(units), static_cast<unsigned long long>(results.hops),
       static_cast<double>(results.network.hop) / 1e6, results.gap.p50_ms, results.gap.p99_ms);

@@ -1090,8 +1090,7 @@ constexpr std::array kKeys = {
         "run", "average_passes", "integer", "passes", "1", "2",
         "With strategy = \"averaging\": how often each replica passes over its partition before the weights are "
         "averaged (the local epochs of federated averaging). A model is one model again only after an average, so an "
-        "epoch of "
-        "the search is that many passes over the rows: for 8 passes with average_passes = 2 write epochs = 4. "
+        "epoch of the search is that many passes over the rows: for 8 passes with average_passes = 2 write epochs = 4. "
         "`hop compare` divides the epochs for you. Excludes average_every.",
         nullptr, [](S& s, K& key, E& e) { read_count(s, key, e.run.replicas.average_passes); },
         [](const E& e) { return write_count(e.run.replicas.average_passes); }, check_average_passes},
