@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/single_threaded.h"
+
 namespace hop {
 
 /// Base of objects that IntrusivePtr counts.
@@ -45,10 +47,23 @@ class IntrusivePtr {
 
  private:
   void retain() {
-    if (object_ != nullptr) object_->count_.fetch_add(1, std::memory_order_relaxed);
+    if (object_ == nullptr) return;
+    std::atomic<std::uint32_t>& count = object_->count_;
+    if (is_single_threaded()) {
+      count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    } else {
+      count.fetch_add(1, std::memory_order_relaxed);
+    }
   }
   void release() {
-    if (object_ != nullptr && object_->count_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete object_;
+    if (object_ != nullptr && count_down(object_->count_) == 0) delete object_;
+  }
+  /// Returns the count that is left.
+  static std::uint32_t count_down(std::atomic<std::uint32_t>& count) {
+    if (!is_single_threaded()) return count.fetch_sub(1, std::memory_order_acq_rel) - 1;
+    const std::uint32_t left = count.load(std::memory_order_relaxed) - 1;
+    count.store(left, std::memory_order_relaxed);
+    return left;
   }
   T* object_ = nullptr;
 };

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+
+#include "base/single_threaded.h"
 
 namespace hop {
 
@@ -10,15 +13,27 @@ namespace hop {
 class LightMutex {
  public:
   void lock() noexcept {
-    while (held_.test_and_set(std::memory_order_acquire)) held_.wait(true, std::memory_order_relaxed);
+    if (is_single_threaded() && state_.load(std::memory_order_relaxed) == kFree) {
+      state_.store(kHeld, std::memory_order_relaxed);
+      return;
+    }
+    std::uint32_t expected = kFree;
+    if (state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire, std::memory_order_relaxed)) return;
+    // Who had to wait takes the mutex as awaited, because others may wait, too.
+    while (state_.exchange(kAwaited, std::memory_order_acquire) != kFree)
+      state_.wait(kAwaited, std::memory_order_relaxed);
   }
   void unlock() noexcept {
-    held_.clear(std::memory_order_seq_cst);  // before the look for waiters: a weaker order could miss one
-    held_.notify_one();
+    if (is_single_threaded()) {
+      state_.store(kFree, std::memory_order_relaxed);
+      return;
+    }
+    if (state_.exchange(kFree, std::memory_order_release) == kAwaited) state_.notify_one();
   }
 
  private:
-  std::atomic_flag held_;
+  static constexpr std::uint32_t kFree = 0, kHeld = 1, kAwaited = 2;
+  std::atomic<std::uint32_t> state_{kFree};
 };
 
 }  // namespace hop

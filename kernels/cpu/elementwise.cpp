@@ -29,12 +29,14 @@ const RowKernels& kernels_of(int row) {
 struct BoundLine {
   LineKernel kernel;
   Line line;
+  bool has_numbers;
   alignas(8) std::byte numbers[kMaxInputs][8];  // line.in[k] is null where input k is a number
   alignas(8) std::byte row[detail::kMaxRowBytes];
 
+  /// The line with the addresses of its numbers, which lie in this object.
   Line first() const {
     Line first = line;
-    for (int k = 0; k < kMaxInputs; ++k) {
+    for (int k = 0; has_numbers && k < kMaxInputs; ++k) {
       if (first.in[k] == nullptr) first.in[k] = numbers[k];
     }
     return first;
@@ -75,6 +77,7 @@ struct WholeLine {
   std::int64_t element;  // bytes of an output element
 
   void operator()() const {
+    if (bound.line.n <= kGrain && !bound.has_numbers) return bound.kernel(bound.line, bound.row);  // without a copy
     const Line line = bound.first();
     if (line.n <= kGrain) return bound.kernel(line, bound.row);
     parallel_for(line.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -163,8 +166,10 @@ BoundLine bind(const detail::Call& call, DType compute, const Tensor& out, std::
   bound.kernel = line_kernel(call.id, call.part, compute);
   std::memcpy(bound.row, call.row, call.row_bytes);
   bound.line.out = out.raw_data();
+  bound.has_numbers = false;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const bool is_tensor = inputs[k].is_tensor();
+    bound.has_numbers = bound.has_numbers || !is_tensor;
     if (!is_tensor) put(bound.numbers[k], inputs[k].number());
     bound.line.in[k] = is_tensor ? inputs[k].tensor().raw_data() : nullptr;
     bound.line.dtype[k] = is_tensor ? inputs[k].tensor().dtype() : inputs[k].number().dtype();
