@@ -55,7 +55,7 @@ class Module::Cloning {
       copy->copies.push_back(original->copies[i]);
       ++copy->children.back().module->state_->registrations;
     }
-    copy->pre_hooks = as_they_are(original->pre_hooks);
+    copy->unsaved = original->unsaved;
     copy->hooks = as_they_are(original->hooks);
     copy->hooks_made = original->hooks_made;
     copy->set_random(random(original->random));

@@ -14,20 +14,12 @@
 
 namespace hop::nn {
 
+using detail::depend_on;
 using detail::join;
+using detail::kOtherCalls;
 using detail::RandomSequence;
 
 namespace {
-
-// Notes that a captured step reads `value`, a part of `owner`. The step holds only while the value stays the same,
-// unless the step itself set it.
-template <class Owner, class T>
-void depend_on(const std::shared_ptr<Owner>& owner, const T& value, const char* what, std::uint32_t set_in = 0) {
-  Dependencies* step = Dependencies::current();
-  if (step != nullptr && step->serial() != set_in) step->watch(owner, value, what);
-}
-
-constexpr const char* kOtherCalls = "other hooks of a module, or another module in its place";
 
 // The host sets a random source; a replay would not set it again.
 void check_not_captured(const char* op) {
@@ -70,48 +62,12 @@ Tensor Module::operator()(const Tensor& x) {
   // decided() runs at each call. The second run of a checkpoint must call it as often as the first run, even if a
   // module was replaced between the two runs.
   if (autograd::decided(state_->place != nullptr && !state_->place->runs)) return call_last(x);
-  const Tensor input = state_->run_pre_hooks(*this, x);
-  return state_->run_hooks(*this, input, forward(input));
+  const Call call = run_pre_hooks(x);
+  return after_forward(call, forward(call.input));
 }
 
 Tensor Module::to(const Tensor& x, DType dtype) { return hop::to(x, dtype); }
 Tensor Module::to(const Tensor& x, Device device) { return hop::to(x, device); }
-
-Tensor Module::with_hooks(const Tensor& x, Tensor y) {
-  if (!state_->pre_hooks.empty()) {
-    throw StateError("[" + type_name() +
-                     "] expected a call that runs pre-hooks (with_hooks(x, f), where f computes the output), got " +
-                     "with_hooks(x, y)");
-  }
-  return after_forward(before_forward(x), std::move(y));
-}
-
-Tensor Module::before_forward(const Tensor& x) {
-  if (autograd::decided(state_->is_replaced && !state_->place->runs)) {
-    throw StateError("[" + type_name() +
-                     "] expected operator()(x) on a module that was replaced, got a call of its own");
-  }
-  depend_on(state_, state_->changes, kOtherCalls);
-  return state_->run_pre_hooks(*this, x);
-}
-
-Tensor Module::after_forward(const Tensor& x, Tensor y) { return state_->run_hooks(*this, x, std::move(y)); }
-
-Tensor Module::State::run_pre_hooks(Module& module, Tensor x) const {
-  for (std::size_t i = 0; i < pre_hooks.size(); ++i) {  // by index, because a hook may register another
-    const ForwardPreHook hook = pre_hooks[i].second;
-    if (const Tensor other = hook(module, x); other.defined()) x = other;
-  }
-  return x;
-}
-
-Tensor Module::State::run_hooks(Module& module, const Tensor& x, Tensor y) const {
-  for (std::size_t i = 0; i < hooks.size(); ++i) {  // by index, because a hook may register another
-    const ForwardHook hook = hooks[i].second;
-    if (const Tensor other = hook(module, x, y); other.defined()) y = other;
-  }
-  return y;
-}
 
 std::vector<Tensor> Module::parameters() const {
   std::vector<Tensor> tensors;
@@ -141,7 +97,9 @@ StateDict Module::state_dict() const {
   StateDict dict;
   State::visit(*this, "", [&](const std::string& path, const State& state) {
     for (const NamedTensor& entry : state.parameters) dict.push_back({join(path, entry.name), entry.tensor});
-    for (const NamedTensor& entry : state.buffers) dict.push_back({join(path, entry.name), entry.tensor});
+    for (const NamedTensor& entry : state.buffers) {
+      if (!state.unsaved.contains(entry.name)) dict.push_back({join(path, entry.name), entry.tensor});
+    }
   });
   return dict;
 }
@@ -247,31 +205,7 @@ void Module::apply(const std::function<void(Module&)>& f) {
   f(*this);
 }
 
-std::uint64_t Module::register_forward_hook(ForwardHook hook) {
-  ++state_->changes;
-  state_->hooks.emplace_back(++state_->hooks_made, std::move(hook));
-  return state_->hooks_made;
-}
-
-std::uint64_t Module::register_forward_pre_hook(ForwardPreHook hook) {
-  ++state_->changes;
-  state_->pre_hooks.emplace_back(++state_->hooks_made, std::move(hook));
-  return state_->hooks_made;
-}
-
-bool Module::has_forward_hooks() const {
-  depend_on(state_, state_->changes, kOtherCalls);
-  return !state_->hooks.empty() || !state_->pre_hooks.empty();
-}
-
-bool Module::is_forward_alone() const { return autograd::decided(!has_forward_hooks() && state_->place == nullptr); }
-
-void Module::remove_hook(std::uint64_t hook) {
-  ++state_->changes;
-  const auto is_it = [hook](const auto& entry) { return entry.first == hook; };
-  std::erase_if(state_->hooks, is_it);
-  std::erase_if(state_->pre_hooks, is_it);
-}
+bool Module::is_forward_alone() const { return autograd::decided(!has_hooks() && state_->place == nullptr); }
 
 void Module::set_random_key(std::uint64_t key) {
   check_not_captured("set_random_key");
@@ -344,11 +278,12 @@ Parameter Module::register_parameter(std::string_view name, const Tensor& tensor
   return Parameter(tensor);
 }
 
-Buffer Module::register_buffer(std::string_view name, const Tensor& tensor) {
+Buffer Module::register_buffer(std::string_view name, const Tensor& tensor, bool persistent) {
   kernels::expect_defined("register_buffer", tensor);
   state_->check_name(name);
   tensor.storage().mark_state();
   state_->buffers.push_back({std::string(name), tensor});
+  if (!persistent) state_->unsaved.emplace(name);
   return Buffer(tensor);
 }
 

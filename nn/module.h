@@ -54,6 +54,13 @@ struct LoadReport {
 using ForwardHook = std::function<Tensor(Module& module, const Tensor& input, const Tensor& output)>;
 /// Called before forward. Returns an input to use instead, or an undefined tensor to keep the input.
 using ForwardPreHook = std::function<Tensor(Module& module, const Tensor& input)>;
+/// Called in a backward pass when the gradients of a call's input and output are complete. `grad_input` is undefined if
+/// the input wanted no gradient. Returns a gradient of the input to use instead, or an undefined tensor to keep it.
+/// `module` is a handle to the module's parameters, buffers and children: it has the module's name, but no forward().
+using BackwardHook = std::function<Tensor(Module& module, const Tensor& grad_input, const Tensor& grad_output)>;
+/// Called in a backward pass before the gradient of a call's output goes into the module. Returns a gradient to use
+/// instead, or an undefined tensor to keep it.
+using BackwardPreHook = std::function<Tensor(Module& module, const Tensor& grad_output)>;
 
 /// A copy of a module is the same module: parameters, mode, hooks and children are shared (nn::clone() makes another).
 /// Members of a derived class are handles (nn::Parameter, modules) or constants. A fresh module's weights are NaN until
@@ -80,7 +87,7 @@ class Module {
   const std::vector<NamedModule>& named_children() const;
   /// This module (name "") and all descendants, parents first; a shared one appears once.
   std::vector<std::pair<std::string, Module*>> named_modules();
-  /// Every name with its tensor, shared ones under each of their names.
+  /// Every name with its tensor, shared ones under each of their names. Without the buffers that are not persistent.
   StateDict state_dict() const;
   /// Copies values by name and converts dtypes. Throws StateError for a different shape and, if `strict`, for missing
   /// or unexpected names, which it lists. If it throws, nothing was written.
@@ -115,9 +122,16 @@ class Module {
   std::uint64_t register_forward_hook(ForwardHook hook);
   /// The same, before forward(). Of a module with several inputs, hooks see the first one.
   std::uint64_t register_forward_pre_hook(ForwardPreHook hook);
+  /// For the gradients of calls that begin after the registration, as torch.nn.Module.register_full_backward_hook. The
+  /// first input and the output count. A call leaves its hooks in the graph: removing one does not change the backward
+  /// pass of a call that was made before. A hook that runs in a captured step runs while the step is recorded; replays
+  /// repeat the operations that it gave to tensors.
+  std::uint64_t register_full_backward_hook(BackwardHook hook);
+  /// The same, before the gradient of the output goes into the module.
+  std::uint64_t register_full_backward_pre_hook(BackwardPreHook hook);
   void remove_hook(std::uint64_t hook);
-  /// Whether there are hooks of either kind.
-  bool has_forward_hooks() const;
+  /// Whether there are hooks of any kind.
+  bool has_hooks() const;
 
   /// Gives this module and its present descendants one source of random numbers (Dropout): draw d of step s has the
   /// address (key, s, d), independent of draws in other steps. Starts at step 0, draw 0. A captured step that draws
@@ -166,7 +180,9 @@ class Module {
   /// Registers `tensor` under `name` and returns the handle to keep: `nn::Parameter scale = register_parameter(..)`.
   /// Names are not empty, have no dot and are taken once: ConfigError.
   Parameter register_parameter(std::string_view name, const Tensor& tensor);
-  Buffer register_buffer(std::string_view name, const Tensor& tensor);
+  /// A buffer that is not `persistent` is moved, converted and cloned with the module and hops with a model's state,
+  /// but it is not in state_dict() and so not in a .safetensors file.
+  Buffer register_buffer(std::string_view name, const Tensor& tensor, bool persistent = true);
   /// Registers a child and returns the handle to keep: `nn::Linear fc = register_module("fc", nn::Linear(2, 3));`
   template <class M>
   M register_module(std::string_view name, M module) {
@@ -182,10 +198,11 @@ class Module {
   /// `return with_hooks(x, [&](const Tensor& input) { return forward(input, tail); });`
   template <class F>
   requires std::is_invocable_r_v<Tensor, F&, const Tensor&> Tensor with_hooks(const Tensor& x, F&& forward) {
-    const Tensor input = before_forward(x);
-    return after_forward(input, forward(input));
+    const Call call = before_forward(x);
+    return after_forward(call, forward(call.input));
   }
-  /// Applies the hooks to y, the output for x. Throws StateError if there are pre-hooks, which would not run.
+  /// Applies the forward hooks to y, the output for x. Throws StateError if there are hooks of another kind, which
+  /// would not run.
   Tensor with_hooks(const Tensor& x, Tensor y);
 
   /// The next random address of the current step: addresses follow the order of the calls. C++ leaves the order of
@@ -198,14 +215,21 @@ class Module {
  private:
   RandomAddress draw_random();
   struct State;
+  class BackwardCall;
+  /// A call of forward() between its hooks.
+  struct Call {
+    Tensor input;
+    std::shared_ptr<BackwardCall> backward;  // null without backward hooks
+  };
   class Cloning;
   friend class detail::CloneScope;
   friend class Parameter;
 
   void replace_child(std::string_view path, AnyModule module);
   Tensor call_last(const Tensor& x);
-  Tensor before_forward(const Tensor& x);
-  Tensor after_forward(const Tensor& x, Tensor y);
+  Call before_forward(const Tensor& x);
+  Call run_pre_hooks(const Tensor& x);
+  Tensor after_forward(const Call& call, Tensor y);
   static Tensor member_of_copy(const Tensor& original);
 
   std::shared_ptr<State> state_;

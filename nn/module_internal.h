@@ -1,4 +1,4 @@
-// A module's shared state, for module.cpp, module_replace.cpp and clone.cpp.
+// A module's shared state, for module.cpp, module_hooks.cpp, module_replace.cpp and clone.cpp.
 #pragma once
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "nn/module.h"
+#include "tensor/dependencies.h"
 
 namespace hop::nn {
 namespace detail {
@@ -28,16 +29,37 @@ inline std::string join(std::string_view path, std::string_view name) {
   return path.empty() ? std::string(name) : std::string(path) + "." + std::string(name);
 }
 
+// Notes that a captured step reads `value`, a part of `owner`. The step holds only while the value stays the same,
+// unless the step itself set it.
+template <class Owner, class T>
+void depend_on(const std::shared_ptr<Owner>& owner, const T& value, const char* what, std::uint32_t set_in = 0) {
+  Dependencies* step = Dependencies::current();
+  if (step != nullptr && step->serial() != set_in) step->watch(owner, value, what);
+}
+
+inline constexpr const char* kOtherCalls = "other hooks of a module, or another module in its place";
+
 }  // namespace detail
 
 struct Module::State {
+  template <class Hook>
+  using Numbered = std::vector<std::pair<std::uint64_t, Hook>>;
+  struct Hooks {
+    Numbered<ForwardPreHook> before_forward;
+    Numbered<ForwardHook> after_forward;
+    Numbered<BackwardPreHook> before_backward;
+    Numbered<BackwardHook> after_backward;
+    bool has_backward() const { return !before_backward.empty() || !after_backward.empty(); }
+    bool empty() const { return before_forward.empty() && after_forward.empty() && !has_backward(); }
+  };
+
   std::vector<NamedTensor> parameters;
   std::vector<NamedTensor> buffers;
+  std::set<std::string, std::less<>> unsaved;  // names of the buffers that are not persistent
   std::vector<NamedModule> children;
   std::vector<AnyModule::Copy> copies;  // of the children, in their order
   std::size_t registrations = 0;        // names that this module has in parents
-  std::vector<std::pair<std::uint64_t, ForwardPreHook>> pre_hooks;
-  std::vector<std::pair<std::uint64_t, ForwardHook>> hooks;
+  Hooks hooks;
   std::uint64_t hooks_made = 0;
   std::uint64_t changes = 0;  // of hooks and of the module that a call runs
   std::shared_ptr<detail::RandomSequence> random;
@@ -65,10 +87,6 @@ struct Module::State {
     random = sequence;
     random_at = sequence.get();
   }
-  // Runs the pre-hooks on x, and returns the input of `module`.
-  Tensor run_pre_hooks(Module& module, Tensor x) const;
-  // Runs the hooks on y, the output of `module` for x, and returns their result.
-  Tensor run_hooks(Module& module, const Tensor& x, Tensor y) const;
   void check_name(std::string_view name) const;
   // Throws if the child contains this module: a walk would never end.
   void check_child(std::string_view name, const std::shared_ptr<Module>& child) const;

@@ -82,8 +82,8 @@ Tensor Module::call_last(const Tensor& x) {
   }
   const Running running(place->runs);
   if (last == self) {
-    const Tensor input = state_->run_pre_hooks(*this, x);
-    return state_->run_hooks(*this, input, forward(input));
+    const Call call = run_pre_hooks(x);
+    return after_forward(call, forward(call.input));
   }
   return (*std::static_pointer_cast<Module>(last))(x);
 }

@@ -14,7 +14,7 @@ namespace {
 /// The linear layer if the relu behind it can be fused: no hook sees the tensor in between. Otherwise null.
 Linear* with_relu(Module& module, Module& next) {
   const bool are_ours = typeid(module) == typeid(Linear) && typeid(next) == typeid(ReLU);  // exact types only
-  if (!are_ours || module.has_forward_hooks() || next.has_forward_hooks()) return nullptr;
+  if (!are_ours || module.has_hooks() || next.has_hooks()) return nullptr;
   return static_cast<Linear*>(&module);
 }
 

@@ -70,7 +70,7 @@ TEST(ForwardPreHook, ReplacesTheInputUntilRemoved) {
     after = values(input);
     return Tensor();
   });
-  EXPECT_TRUE(fc.has_forward_hooks());
+  EXPECT_TRUE(fc.has_hooks());
   EXPECT_THAT(values(fc(x)), ElementsAre(6));
   EXPECT_THAT(before, ElementsAre(1, 2));
   EXPECT_THAT(after, ElementsAre(2, 4));

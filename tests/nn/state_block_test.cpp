@@ -89,6 +89,18 @@ TEST(StateBlock, HoldsASharedParameterOnce) {
   EXPECT_EQ(tied.b.weight.raw_data(), block.bytes().data() + 64);
 }
 
+// What forward() writes there would otherwise depend on the node that a model trains on.
+TEST(StateBlock, CarriesBuffersThatNoFileHas) {
+  struct Counting : Module {
+    Buffer calls = register_buffer("calls", kernels::zeros({1}), /*persistent=*/false);
+  } counting;
+  StateBlock block(counting);
+  EXPECT_EQ(table_of(block.layout()), "0 i64 (8) counters\n64 f32 (1) calls\n128");
+  init::constant_(counting.calls, 3);
+  block.swap(block.make_bytes());
+  EXPECT_EQ(counting.calls.item<float>(), 0);
+}
+
 TEST(StateBlock, KeepsValuesAndEveryHandleValid) {
   Sequential net = small_net();
   const std::vector<Tensor> handles = net.parameters();
