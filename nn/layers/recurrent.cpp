@@ -6,6 +6,7 @@
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "kernels/expect_internal.h"
+#include "nn/detail/host_integers.h"
 #include "nn/detail/layer.h"
 #include "nn/detail/recurrence.h"
 #include "nn/detail/text.h"
@@ -69,9 +70,8 @@ const RecurrentWeights& Recurrent::weights(std::int64_t layer, bool reverse) con
   return weights_[static_cast<std::size_t>(layer * directions(options_) + (reverse ? 1 : 0))];
 }
 
-LSTMState Recurrent::start(const Tensor& x, const LSTMState& initial) const {
-  const std::int64_t n = x.size(options_.batch_first ? 0 : 1);
-  const Shape shape{directions(options_) * options_.num_layers, n, hidden_size_};
+LSTMState Recurrent::start(const Tensor& x, std::int64_t sequences, const LSTMState& initial) const {
+  const Shape shape{directions(options_) * options_.num_layers, sequences, hidden_size_};
   const std::string op = type_name();
   if (!initial.h.defined() && !initial.c.defined()) {
     const Tensor h = kernels::zeros(shape, x.dtype(), x.device());
@@ -85,33 +85,159 @@ LSTMState Recurrent::start(const Tensor& x, const LSTMState& initial) const {
   return initial;
 }
 
-LSTMResult Recurrent::run(const Tensor& x, const LSTMState& initial) {
-  kernels::expect_defined(type_name().c_str(), x);
-  const int time = options_.batch_first ? 1 : 0;
-  if (x.dim() != 3 || x.size(2) != input_size_ || x.size(time) == 0) {
-    throw ShapeError("[" + type_name() + "] expected " + (options_.batch_first ? "(N, T, C)" : "(T, N, C)") +
-                     " with T > 0 and C = " + std::to_string(input_size_) + ", got " + x.shape().to_string());
-  }
-  const LSTMState first = start(x, initial);
+template <class Direction>
+LSTMResult Recurrent::run_layers(Tensor y, const LSTMState& first, const Direction& direction) {
   const std::vector<Tensor> h_0 = unbind(first.h), c_0 = has_cell() ? unbind(first.c) : std::vector<Tensor>(h_0.size());
   std::vector<Tensor> h_n, c_n;
-  Tensor y = options_.batch_first ? transpose(x, 0, 1) : x;
   const std::int64_t d = directions(options_);
   for (std::int64_t layer = 0; layer < options_.num_layers; ++layer) {
     std::vector<Tensor> outputs;
     for (std::int64_t row = layer * d; row < (layer + 1) * d; ++row) {
       const auto index = static_cast<std::size_t>(row);
       const RecurrentWeights& w = weights_[index];
-      const LSTMResult made = sequence(linear(y, w.weight_ih, w.bias_ih), w, {h_0[index], c_0[index]}, row % d == 1);
+      const LSTMResult made = direction(linear(y, w.weight_ih, w.bias_ih), w, {h_0[index], c_0[index]}, row % d == 1);
       outputs.push_back(made.output);
       h_n.push_back(made.state.h);
       c_n.push_back(made.state.c);
     }
-    y = d == 1 ? outputs[0] : cat(outputs, 2);
+    y = d == 1 ? outputs[0] : cat(outputs, -1);
     const bool drops = options_.dropout > 0 && layer + 1 < options_.num_layers && is_training();
     if (drops) y = dropout(y, options_.dropout, next_random());
   }
-  return {options_.batch_first ? transpose(y, 0, 1) : y, {stack(h_n), has_cell() ? stack(c_n) : Tensor()}};
+  return {y, {stack(h_n), has_cell() ? stack(c_n) : Tensor()}};
+}
+
+LSTMResult Recurrent::run(const Tensor& x, const LSTMState& initial) {
+  kernels::expect_defined(type_name().c_str(), x);
+  const bool is_single = x.dim() == 2;
+  const int time = options_.batch_first && !is_single ? 1 : 0;
+  if ((x.dim() != 3 && !is_single) || x.size(-1) != input_size_ || x.size(time) == 0) {
+    throw ShapeError("[" + type_name() + "] expected (T, C) or " + (options_.batch_first ? "(N, T, C)" : "(T, N, C)") +
+                     " with T > 0 and C = " + std::to_string(input_size_) + ", got " + x.shape().to_string());
+  }
+  if (is_single) return run_single(x, initial);
+  const auto direction = [this](const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+                                bool reverse) { return sequence(x_gates, weights, first, reverse); };
+  LSTMResult result =
+      run_layers(options_.batch_first ? transpose(x, 0, 1) : x, start(x, x.size(1 - time), initial), direction);
+  if (options_.batch_first) result.output = transpose(result.output, 0, 1);
+  return result;
+}
+
+/// A sequence (T, C) and its state, as a batch of one.
+LSTMResult Recurrent::run_single(const Tensor& x, const LSTMState& initial) {
+  const int batch = options_.batch_first ? 0 : 1;
+  const auto as_batch = [this](const char* what, const Tensor& state) {
+    if (!state.defined()) return state;
+    const Shape shape{directions(options_) * options_.num_layers, hidden_size_};
+    kernels::expect_shape(type_name().c_str(), what, state, shape);
+    return unsqueeze(state, 1);
+  };
+  const auto alone = [](const Tensor& state) { return state.defined() ? squeeze(state, 1) : state; };
+  const LSTMResult result =
+      run(unsqueeze(x, batch), {as_batch("an initial h", initial.h), as_batch("an initial c", initial.c)});
+  return {squeeze(result.output, batch), {alone(result.state.h), alone(result.state.c)}};
+}
+
+namespace {
+
+/// Neighbouring steps of packed sequences that have the same number of sequences: rows begin .. begin + steps * batch.
+struct Segment {
+  std::int64_t begin, steps, batch;
+};
+
+/// Throws ShapeError unless `sizes` are the batch sizes of `rows` rows.
+std::vector<Segment> segments_of(const std::string& op, const Tensor& sizes, std::int64_t rows) {
+  std::vector<Segment> segments;
+  std::int64_t row = 0;
+  for (const std::int64_t batch : detail::host_integers(op, "batch_sizes", sizes)) {
+    if (batch < 1 || (!segments.empty() && batch > segments.back().batch)) break;
+    if (segments.empty() || batch < segments.back().batch) segments.push_back({row, 0, batch});
+    ++segments.back().steps;
+    row += batch;
+  }
+  if (segments.empty() || row != rows) {
+    throw ShapeError("[" + op +
+                     "] expected batch_sizes above 0 that do not grow and whose sum is the number of rows, " +
+                     std::to_string(rows) + ", got a sum of " + std::to_string(row));
+  }
+  return segments;
+}
+
+/// Sequences of a state (N, hidden) from `begin` to `end`.
+LSTMState part(const LSTMState& state, std::int64_t begin, std::int64_t end) {
+  return {slice(state.h, 0, begin, end), state.c.defined() ? slice(state.c, 0, begin, end) : Tensor()};
+}
+
+LSTMState join(const LSTMState& a, const LSTMState& b) {
+  return {cat({a.h, b.h}), a.c.defined() ? cat({a.c, b.c}) : Tensor()};
+}
+
+/// The states of sequences in another order.
+LSTMState reordered(const LSTMState& state, const Tensor& order) {
+  if (!order.defined()) return state;
+  const auto in_order = [&](const Tensor& x) { return x.defined() ? index_select(x, 1, order) : x; };
+  return {in_order(state.h), in_order(state.c)};
+}
+
+}  // namespace
+
+// A segment is a batch of sequences that all have its steps. Going forward, sequences end between two segments: those
+// with the smallest rows go on. Going back, sequences begin there, from their initial state.
+LSTMResult Recurrent::run_packed(const Tensor& rows, const PackedSequence& x, const LSTMState& initial) {
+  const std::string op = type_name();
+  kernels::expect_defined(op.c_str(), rows);
+  if (rows.dim() != 2 || rows.size(1) != input_size_) {
+    throw ShapeError("[" + op + "] expected packed sequences with data (rows, " + std::to_string(input_size_) +
+                     "), got " + rows.shape().to_string());
+  }
+  const std::vector<Segment> segments = segments_of(op, x.batch_sizes, rows.size(0));
+  const auto direction = [&](const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+                             bool reverse) -> LSTMResult {
+    std::vector<Tensor> outputs(segments.size());
+    LSTMState now = part(first, 0, reverse ? segments.back().batch : segments.front().batch);
+    LSTMState ended;
+    std::int64_t batch = now.h.size(0);
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      const std::size_t place = reverse ? segments.size() - 1 - i : i;
+      const Segment& segment = segments[place];
+      if (segment.batch < batch) {
+        const LSTMState last = part(now, segment.batch, batch);
+        ended = ended.h.defined() ? join(last, ended) : last;
+        now = part(now, 0, segment.batch);
+      } else if (segment.batch > batch) {
+        now = join(now, part(first, batch, segment.batch));
+      }
+      batch = segment.batch;
+      const Tensor gates = slice(x_gates, 0, segment.begin, segment.begin + segment.steps * batch);
+      const LSTMResult made = sequence(reshape(gates, {segment.steps, batch, x_gates.size(1)}), weights, now, reverse);
+      outputs[place] = reshape(made.output, {segment.steps * batch, hidden_size_});
+      now = made.state;
+    }
+    return {outputs.size() == 1 ? outputs[0] : cat(outputs), ended.h.defined() ? join(now, ended) : now};
+  };
+  LSTMResult result = run_layers(rows, reordered(start(rows, segments[0].batch, initial), x.sorted_indices), direction);
+  result.state = reordered(result.state, x.unsorted_indices);
+  return result;
+}
+
+LSTMResult Recurrent::call(const Tensor& x, const LSTMState& initial) {
+  LSTMResult result;
+  result.output = with_hooks(x, [&](const Tensor& input) {
+    result = run(input, initial);
+    return result.output;
+  });
+  return result;
+}
+
+PackedLSTMResult Recurrent::call(const PackedSequence& x, const LSTMState& initial) {
+  LSTMResult result;
+  PackedSequence output = x;
+  output.data = with_hooks(x.data, [&](const Tensor& input) {
+    result = run_packed(input, x, initial);
+    return result.output;
+  });
+  return {std::move(output), std::move(result.state)};
 }
 
 void Recurrent::reset_parameters(const ParameterKeys& keys) {
@@ -129,37 +255,10 @@ std::string Recurrent::extra_repr() const {
   return text;
 }
 
-LSTMResult LSTM::operator()(const Tensor& x, const LSTMState& initial) {
-  LSTMResult result;
-  const Tensor output = with_hooks(x, [&](const Tensor& input) {
-    result = forward(input, initial);
-    return result.output;
-  });
-  result.output = output;
-  return result;
-}
-
-LSTMResult LSTM::forward(const Tensor& x, const LSTMState& initial) { return run(x, initial); }
-
 LSTMResult LSTM::sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
                           bool reverse) const {
   const LstmSequence made = lstm_sequence(x_gates, weights.weight_hh, weights.bias_hh, first.h, first.c, reverse);
   return {made.h, {last_step(made.h, reverse), made.c_n}};
-}
-
-RecurrentResult GRU::operator()(const Tensor& x, const Tensor& h_0) {
-  RecurrentResult result;
-  const Tensor output = with_hooks(x, [&](const Tensor& input) {
-    result = forward(input, h_0);
-    return result.output;
-  });
-  result.output = output;
-  return result;
-}
-
-RecurrentResult GRU::forward(const Tensor& x, const Tensor& h_0) {
-  const LSTMResult result = run(x, {h_0, {}});
-  return {result.output, result.state.h};
 }
 
 LSTMResult GRU::sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
@@ -177,21 +276,6 @@ RNN::RNN(std::int64_t input_size, std::int64_t hidden_size, const RNNOptions& op
                  .bidirectional = options.bidirectional,
                  .dtype = options.dtype}),
       nonlinearity_(options.nonlinearity) {}
-
-RecurrentResult RNN::operator()(const Tensor& x, const Tensor& h_0) {
-  RecurrentResult result;
-  const Tensor output = with_hooks(x, [&](const Tensor& input) {
-    result = forward(input, h_0);
-    return result.output;
-  });
-  result.output = output;
-  return result;
-}
-
-RecurrentResult RNN::forward(const Tensor& x, const Tensor& h_0) {
-  const LSTMResult result = run(x, {h_0, {}});
-  return {result.output, result.state.h};
-}
 
 LSTMResult RNN::sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
                          bool reverse) const {

@@ -1,13 +1,16 @@
 // Recurrent layers over whole sequences: LSTM, GRU, RNN. Beyond PyTorch's: a call with x alone returns the output, so
 // that the layers stand in a Sequential; a call with x and a state ({} starts from zeros) returns the output and the
-// last states. Not there: packed sequences, sequences without a batch dimension, proj_size.
+// last states. A single sequence (T, input) has an output (T, D hidden) and states (D num_layers, hidden). Sequences of
+// several lengths come packed (nn/packed_sequence.h). Not there: proj_size.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nn/module.h"
+#include "nn/packed_sequence.h"
 
 namespace hop::nn {
 
@@ -47,6 +50,16 @@ struct RecurrentResult {
   Tensor h_n{};     ///< (D num_layers, N, hidden)
 };
 
+/// Of packed sequences. The states have the order from before the packing.
+struct PackedLSTMResult {
+  PackedSequence output{};
+  LSTMState state{};  ///< of each sequence after its own last step
+};
+struct PackedRecurrentResult {
+  PackedSequence output{};
+  Tensor h_n{};  ///< of each sequence after its own last step
+};
+
 /// The parameters of one layer in one direction. Biases are undefined without `bias`.
 struct RecurrentWeights {
   Parameter weight_ih{};  ///< (gates * hidden, input), "weight_ih_l0" or "weight_ih_l0_reverse"
@@ -67,18 +80,34 @@ class Recurrent : public Module {
   /// Throws ConfigError for sizes below 1 and a dropout outside 0..1.
   Recurrent(const char* op, std::int64_t gates, std::int64_t input_size, std::int64_t hidden_size,
             const RecurrentOptions& options);
-  /// Throws ShapeError for another x or initial state, DtypeError. An undefined `initial.h` starts from zeros.
+  /// forward() of each layer below. Throws ShapeError for another x or initial state, DtypeError. An undefined
+  /// `initial.h` starts from zeros.
   LSTMResult run(const Tensor& x, const LSTMState& initial);
+  /// run(), with the hooks around the output.
+  LSTMResult call(const Tensor& x, const LSTMState& initial);
+  /// The same for packed sequences. Hooks see the rows of the first step of each sequence, of the second, and so on.
+  PackedLSTMResult call(const PackedSequence& x, const LSTMState& initial);
   /// One layer in one direction: its products with the inputs, (T, N, gates * hidden), and its first state, (N, hidden)
   /// each, become h at each step, (T, N, hidden), and the last state. c is undefined for layers without it.
   virtual LSTMResult sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
                               bool reverse) const = 0;
   virtual bool has_cell() const { return false; }
+  static RecurrentResult without_cell(LSTMResult result) {
+    return {std::move(result.output), std::move(result.state.h)};
+  }
+  static PackedRecurrentResult without_cell(PackedLSTMResult result) {
+    return {std::move(result.output), std::move(result.state.h)};
+  }
 
  private:
   std::vector<RecurrentWeights> register_weights(const char* op, std::int64_t gates);
   std::string suffix(std::int64_t row) const;
-  LSTMState start(const Tensor& x, const LSTMState& initial) const;
+  LSTMState start(const Tensor& x, std::int64_t sequences, const LSTMState& initial) const;
+  LSTMResult run_single(const Tensor& x, const LSTMState& initial);
+  /// All layers over x (.., input), with `direction` for a layer in one direction.
+  template <class Direction>
+  LSTMResult run_layers(Tensor x, const LSTMState& first, const Direction& direction);
+  LSTMResult run_packed(const Tensor& rows, const PackedSequence& x, const LSTMState& initial);
 
   std::int64_t input_size_, hidden_size_;
   RecurrentOptions options_;
@@ -96,9 +125,10 @@ class LSTM : public Recurrent {
 
   using Module::operator();
   /// Hooks see the output alone. If one of `initial` is defined, both must be.
-  LSTMResult operator()(const Tensor& x, const LSTMState& initial);
+  LSTMResult operator()(const Tensor& x, const LSTMState& initial) { return call(x, initial); }
+  PackedLSTMResult operator()(const PackedSequence& x, const LSTMState& initial = {}) { return call(x, initial); }
   Tensor forward(const Tensor& x) override { return forward(x, {}).output; }
-  LSTMResult forward(const Tensor& x, const LSTMState& initial);
+  LSTMResult forward(const Tensor& x, const LSTMState& initial) { return run(x, initial); }
   std::string type_name() const override { return "LSTM"; }
 
  protected:
@@ -116,9 +146,12 @@ class GRU : public Recurrent {
 
   using Module::operator();
   /// Hooks see the output alone.
-  RecurrentResult operator()(const Tensor& x, const Tensor& h_0);
+  RecurrentResult operator()(const Tensor& x, const Tensor& h_0) { return without_cell(call(x, {h_0, {}})); }
+  PackedRecurrentResult operator()(const PackedSequence& x, const Tensor& h_0 = {}) {
+    return without_cell(call(x, {h_0, {}}));
+  }
   Tensor forward(const Tensor& x) override { return forward(x, {}).output; }
-  RecurrentResult forward(const Tensor& x, const Tensor& h_0);
+  RecurrentResult forward(const Tensor& x, const Tensor& h_0) { return without_cell(run(x, {h_0, {}})); }
   std::string type_name() const override { return "GRU"; }
 
  protected:
@@ -134,9 +167,12 @@ class RNN : public Recurrent {
 
   using Module::operator();
   /// Hooks see the output alone.
-  RecurrentResult operator()(const Tensor& x, const Tensor& h_0);
+  RecurrentResult operator()(const Tensor& x, const Tensor& h_0) { return without_cell(call(x, {h_0, {}})); }
+  PackedRecurrentResult operator()(const PackedSequence& x, const Tensor& h_0 = {}) {
+    return without_cell(call(x, {h_0, {}}));
+  }
   Tensor forward(const Tensor& x) override { return forward(x, {}).output; }
-  RecurrentResult forward(const Tensor& x, const Tensor& h_0);
+  RecurrentResult forward(const Tensor& x, const Tensor& h_0) { return without_cell(run(x, {h_0, {}})); }
   std::string type_name() const override { return "RNN"; }
 
  protected:

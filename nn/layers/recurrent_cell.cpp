@@ -32,13 +32,13 @@ Parameter RecurrentCell::add(const char* name, std::int64_t rows, std::int64_t c
 
 void RecurrentCell::check_input(const Tensor& x) const {
   kernels::expect_defined(type_name().c_str(), x);
-  if (x.dim() == 2 && x.size(1) == weight_ih.size(1)) return;
-  throw ShapeError("[" + type_name() + "] expected (N, C) with C = " + std::to_string(weight_ih.size(1)) + ", got " +
-                   x.shape().to_string());
+  if ((x.dim() == 1 || x.dim() == 2) && x.size(-1) == weight_ih.size(1)) return;
+  throw ShapeError("[" + type_name() + "] expected (N, C) or (C) with C = " + std::to_string(weight_ih.size(1)) +
+                   ", got " + x.shape().to_string());
 }
 
 Tensor RecurrentCell::state_or_zeros(const Tensor& x, const Tensor& state, const char* what) const {
-  const Shape shape{x.size(0), weight_hh.size(1)};
+  const Shape shape = x.dim() == 1 ? Shape{weight_hh.size(1)} : Shape{x.size(0), weight_hh.size(1)};
   if (!state.defined()) return kernels::zeros(shape, x.dtype(), x.device());
   kernels::expect_shape(type_name().c_str(), what, state, shape);
   return state;

@@ -1,5 +1,5 @@
 // One step of a recurrent layer: LSTMCell, GRUCell, RNNCell. Beyond PyTorch's: a call with x alone starts from zeros
-// and returns h. Not there: inputs without a batch dimension.
+// and returns h. A single input (input) has a state (hidden).
 #pragma once
 
 #include "nn/layers/recurrent.h"
@@ -33,9 +33,10 @@ class RecurrentCell : public Module {
   /// Throws ConfigError for sizes below 1.
   RecurrentCell(const char* op, std::int64_t gates, std::int64_t input_size, std::int64_t hidden_size,
                 const RecurrentCellOptions& options);
-  /// Throws ShapeError unless x is (N, input).
+  /// Throws ShapeError unless x is (N, input) or (input).
   void check_input(const Tensor& x) const;
-  /// `state`, or zeros if it is undefined. Throws ShapeError unless it is (N, hidden). `what` names it.
+  /// `state`, or zeros if it is undefined. Throws ShapeError unless it is (N, hidden), or (hidden) for a single x.
+  /// `what` names it.
   Tensor state_or_zeros(const Tensor& x, const Tensor& state, const char* what) const;
   Tensor x_gates(const Tensor& x) const;
   Tensor h_gates(const Tensor& h) const;

@@ -141,14 +141,14 @@ TEST(Recurrent, SaysWhatIsWrong) {
   EXPECT_EQ(message_of<ConfigError>([] { GRU(3, 4, {.dropout = 1.5}); }), "[GRU] expected a dropout in 0..1, got 1.5");
   EXPECT_THROW(GRUCell(3, 0), ConfigError);
   EXPECT_EQ(message_of<ShapeError>([&] {
-              lstm(zeros({2, 3}));
+              lstm(zeros({2, 4}));
             }),
-            "[LSTM] expected (T, N, C) with T > 0 and C = 3, got (2, 3)");
+            "[LSTM] expected (T, C) or (T, N, C) with T > 0 and C = 3, got (2, 4)");
   EXPECT_THROW(lstm(zeros({0, 2, 3})), ShapeError);
   EXPECT_EQ(message_of<ShapeError>([&] {
               gru(zeros({2, 5, 4}));
             }),
-            "[GRU] expected (N, T, C) with T > 0 and C = 3, got (2, 5, 4)");
+            "[GRU] expected (T, C) or (N, T, C) with T > 0 and C = 3, got (2, 5, 4)");
   EXPECT_EQ(message_of<ShapeError>([&] {
               lstm(x, {zeros({1, 3, 4}), zeros({1, 2, 4})});
             }),
@@ -162,7 +162,7 @@ TEST(Recurrent, SaysWhatIsWrong) {
             "[LSTM] expected one of 1 layers without a reverse direction, got layer 1");
   EXPECT_THROW(lstm.weights(0, true), IndexError);
   LSTMCell cell(3, 4);
-  EXPECT_EQ(message_of<ShapeError>([&] { cell(x); }), "[LSTMCell] expected (N, C) with C = 3, got (5, 2, 3)");
+  EXPECT_EQ(message_of<ShapeError>([&] { cell(x); }), "[LSTMCell] expected (N, C) or (C) with C = 3, got (5, 2, 3)");
   EXPECT_EQ(message_of<ShapeError>([&] {
               cell(zeros({2, 3}), {zeros({2, 4}), zeros({4})});
             }),

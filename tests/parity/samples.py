@@ -97,14 +97,6 @@ def with_batch(name, module, args, kwargs):
     if not args:
         return args, kwargs
     first = args[0]
-    batch = 0 if getattr(module, "batch_first", False) else 1
-    if name in ("nn.LSTMCell", "nn.GRUCell", "nn.RNNCell") and first.dim() == 1:
-        add = lambda x: x.detach().unsqueeze(0).requires_grad_()
-        return [add(first)] + [type(a)(map(add, a)) if isinstance(a, tuple) else add(a) for a in args[1:]], kwargs
-    if name in ("nn.LSTM", "nn.GRU", "nn.RNN") and first.dim() == 2:
-        add = lambda x: x.detach().unsqueeze(1).requires_grad_()  # states never have the batch first
-        states = [type(a)(map(add, a)) if isinstance(a, tuple) else add(a) for a in args[1:]]
-        return [first.detach().unsqueeze(batch).requires_grad_()] + states, kwargs
     attention = ("nn.MultiheadAttention", "nn.TransformerEncoderLayer", "nn.TransformerDecoderLayer")
     if name in attention and first.dim() == 2:
         batch = 0 if (module if name == "nn.MultiheadAttention" else module.self_attn).batch_first else 1
