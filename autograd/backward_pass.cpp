@@ -48,6 +48,15 @@ Node* BackwardContext::maker(std::size_t input) const {
   return is_seen ? nullptr : edge.node.get();
 }
 
+void BackwardContext::leave(const void* key, Tensor gradient) const { pass_.leave(key, std::move(gradient)); }
+
+Tensor BackwardContext::take(const void* key) const { return pass_.take(key); }
+
+Tensor BackwardPass::take(const void* key) {
+  auto entry = left_.extract(key);
+  return entry.empty() ? Tensor() : std::move(entry.mapped());
+}
+
 Tensor BackwardPass::place_for(const Tensor& leaf) const {
   if (options_.create_graph || !options_.accumulate || restricted_ || wanted_.contains(leaf.id())) return {};
   const AutogradSlot& slot = *leaf.autograd_slot();

@@ -48,6 +48,9 @@ class BackwardPass {
     return one_.defined() && gradient.is_same(one_) && gradient.version() == version_of_one_;
   }
   bool creates_graph() const { return options_.create_graph; }
+  /// See BackwardContext.
+  void leave(const void* key, Tensor gradient) { left_[key] = std::move(gradient); }
+  Tensor take(const void* key);
 
  private:
   /// A gradient that was requested.
@@ -89,8 +92,9 @@ class BackwardPass {
   std::unordered_multimap<const void*, Wanted> wanted_;  // by target
   std::vector<Edge> wanted_edges_;
   std::vector<Tensor> results_;
-  std::shared_ptr<Node> root_;  // the start of a pass that frees its graph, if there is only one
-  Node::Past past_;             // nodes and leaves that the pass visited
+  std::unordered_map<const void*, Tensor> left_;  // by a node for a later one
+  std::shared_ptr<Node> root_;                    // the start of a pass that frees its graph, if there is only one
+  Node::Past past_;                               // nodes and leaves that the pass visited
   bool restricted_ = false;
   std::unordered_set<const void*> reached_;  // targets of edges that lead to a wanted tensor, when restricted
 };

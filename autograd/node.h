@@ -142,6 +142,11 @@ class BackwardContext {
   Node* maker(std::size_t input) const;
   /// A saved tensor. Throws AutogradError if it was written in place since it was saved.
   Tensor value(const SavedTensor& saved) const { return saved.unpack(node_); }
+  /// Leaves a gradient for a node that the pass reaches later: that node takes it by the same key. If no node takes it,
+  /// it ends with the pass.
+  void leave(const void* key, Tensor gradient) const;
+  /// The gradient that was left under `key`, or an undefined tensor.
+  Tensor take(const void* key) const;
   /// The pass itself, for nodes that start a nested pass (checkpoint).
   BackwardPass& pass() const { return pass_; }
 

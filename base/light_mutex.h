@@ -19,7 +19,7 @@ class LightMutex {
     }
     std::uint32_t expected = kFree;
     if (state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire, std::memory_order_relaxed)) return;
-    // Who had to wait takes the mutex as awaited, because others may wait, too.
+    // A thread that had to wait takes the mutex as awaited, because others may wait, too.
     while (state_.exchange(kAwaited, std::memory_order_acquire) != kFree)
       state_.wait(kAwaited, std::memory_order_relaxed);
   }
@@ -28,7 +28,8 @@ class LightMutex {
       state_.store(kFree, std::memory_order_relaxed);
       return;
     }
-    if (state_.exchange(kFree, std::memory_order_release) == kAwaited) state_.notify_one();
+    // Sequentially consistent, because notify_one() looks for waiters after it: a weaker order could miss one.
+    if (state_.exchange(kFree, std::memory_order_seq_cst) == kAwaited) state_.notify_one();
   }
 
  private:

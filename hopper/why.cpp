@@ -64,6 +64,10 @@ RunStatus why(const fs::path& run_directory) {
   read_run_file(run_directory, "experiment.toml");  // throws if this is not a run directory
   std::ifstream file(run_directory / kStatusFile, std::ios::binary);
   const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() && is_running(run_directory)) {  // it writes its status a second after it began
+    throw ConfigError("[why] expected a run that tells its status, got " + run_directory.string() +
+                      ", which begins or ends just now; ask again in a second");
+  }
   if (!json.is_object()) {
     throw ConfigError("[why] expected a run that goes on, got " + run_directory.string() +
                       (inspect(run_directory).outcome == Outcome::Completed

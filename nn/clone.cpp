@@ -56,7 +56,7 @@ class Module::Cloning {
       ++copy->children.back().module->state_->registrations;
     }
     copy->unsaved = original->unsaved;
-    copy->hooks = as_they_are(original->hooks);
+    copy->hooks = original->hooks;  // with what they hold, modules too
     copy->hooks_made = original->hooks_made;
     copy->set_random(random(original->random));
     copy->training = original->training;
@@ -103,20 +103,6 @@ class Module::Cloning {
                         original->type_name());
     }
     return modules_[original.get()] = copy(*original);
-  }
-
-  // Captures of hooks are shared, including modules.
-  template <class Hooks>
-  Hooks as_they_are(const Hooks& hooks) {
-    if (hooks.empty()) return {};
-    struct Pause {
-      Cloning* cloning = std::exchange(current, nullptr);
-      ~Pause() { current = cloning; }
-    } const pause;
-    for (Part& part : parts_) part.handles -= handles(part);
-    auto same = hooks;
-    for (Part& part : parts_) part.handles += handles(part);
-    return same;
   }
 
   // A registered tensor or child of the original. If a member is a plain Tensor or a pointer, the copy shares the part

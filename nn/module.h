@@ -56,7 +56,8 @@ using ForwardHook = std::function<Tensor(Module& module, const Tensor& input, co
 using ForwardPreHook = std::function<Tensor(Module& module, const Tensor& input)>;
 /// Called in a backward pass when the gradients of a call's input and output are complete. `grad_input` is undefined if
 /// the input wanted no gradient. Returns a gradient of the input to use instead, or an undefined tensor to keep it.
-/// `module` is a handle to the module's parameters, buffers and children: it has the module's name, but no forward().
+/// Throws AutogradError for another shape or dtype, and for a returned gradient of an input that wanted none. `module`
+/// is a handle to the module's parameters, buffers and children: it has the module's name, but no forward().
 using BackwardHook = std::function<Tensor(Module& module, const Tensor& grad_input, const Tensor& grad_output)>;
 /// Called in a backward pass before the gradient of a call's output goes into the module. Returns a gradient to use
 /// instead, or an undefined tensor to keep it.
@@ -81,7 +82,8 @@ class Module {
   /// Distinct parameters in state_dict order; a shared one appears once, under its first name.
   std::vector<Tensor> parameters() const;
   std::vector<NamedTensor> named_parameters() const;
-  /// Distinct buffers (running statistics) in state_dict order; a shared one appears once, under its first name.
+  /// Distinct buffers (running statistics) in the order of state_dict(), also those that are not persistent; a shared
+  /// one appears once, under its first name.
   std::vector<NamedTensor> named_buffers() const;
   /// Direct children in declaration order.
   const std::vector<NamedModule>& named_children() const;
@@ -122,10 +124,12 @@ class Module {
   std::uint64_t register_forward_hook(ForwardHook hook);
   /// The same, before forward(). Of a module with several inputs, hooks see the first one.
   std::uint64_t register_forward_pre_hook(ForwardPreHook hook);
-  /// For the gradients of calls that begin after the registration, as torch.nn.Module.register_full_backward_hook. The
-  /// first input and the output count. A call leaves its hooks in the graph: removing one does not change the backward
-  /// pass of a call that was made before. A hook that runs in a captured step runs while the step is recorded; replays
-  /// repeat the operations that it gave to tensors.
+  /// For the gradients of calls that begin after the registration, as torch.nn.Module.register_full_backward_hook. A
+  /// call leaves its hooks in the graph: if a hook is removed later, the backward pass of the call still runs it. The
+  /// first input and the output of the call count. A gradient that comes by another result (the last state of a GRU)
+  /// passes no hook, and if no gradient comes by the output, no hook runs. Nor does a hook see the gradient of a second
+  /// derivative that reaches the input without having passed the output. In a captured step hooks run while the step is
+  /// recorded; replays repeat their tensor operations, not their host code.
   std::uint64_t register_full_backward_hook(BackwardHook hook);
   /// The same, before the gradient of the output goes into the module.
   std::uint64_t register_full_backward_pre_hook(BackwardPreHook hook);
@@ -215,10 +219,12 @@ class Module {
  private:
   RandomAddress draw_random();
   struct State;
+  struct Hooks;
   class BackwardCall;
   /// A call of forward() between its hooks.
   struct Call {
     Tensor input;
+    std::shared_ptr<const Hooks> hooks;      // null without hooks
     std::shared_ptr<BackwardCall> backward;  // null without backward hooks
   };
   class Cloning;

@@ -1,5 +1,4 @@
 // Hooks of modules, and calls with hooks around them.
-#include "autograd/graph.h"
 #include "autograd/record.h"
 #include "autograd/rerun.h"
 #include "nn/module_internal.h"
@@ -24,129 +23,153 @@ class Handle : public Module {
   std::string type_name_, extra_repr_;
 };
 
-/// The same elements with an origin of their own in the graph, whose gradient `hook` sees before it flows on to `x`.
-Tensor watched(const Tensor& x, GradHook hook) {
-  Tensor same = autograd::record("module_hooks", x.detach(), {x}, [](BackwardContext& c) { c.set(0, c.grad()); });
-  register_hook(same, std::move(hook));
-  return same;
-}
-
-/// Calls each hook as run(hook). By index, because a hook may register another.
-template <class Hooks, class Run>
-void for_each_hook(const Hooks& hooks, const Run& run) {
-  for (std::size_t i = 0; i < hooks.size(); ++i) {
-    const auto hook = hooks[i].second;
-    run(hook);
-  }
+/// The same elements with an origin of their own in the graph. `pass_on` takes the gradient on its way to `x`, and
+/// gives the gradient that goes on.
+template <class PassOn>
+Tensor watched(const Tensor& x, PassOn pass_on) {
+  return autograd::record("module_hooks", x.detach(), {x},
+                          [pass_on = std::move(pass_on)](BackwardContext& c) { c.set(0, pass_on(c, c.grad())); });
 }
 
 }  // namespace
 
-/// The backward hooks of one call: of the gradient of its output, and then of the gradient of its input.
+/// The backward hooks of one call: of the gradient of its output, and then of the gradient of its input. The pass keeps
+/// the gradient of the output in between: passes may run through one graph at the same time.
 class Module::BackwardCall : public std::enable_shared_from_this<BackwardCall> {
  public:
-  explicit BackwardCall(const Module& module) : module_(module), hooks_(module.state_->hooks) {}
+  BackwardCall(const Module& module, std::shared_ptr<const Hooks> hooks) : module_(module), hooks_(std::move(hooks)) {}
 
   Tensor watch_input(const Tensor& x) {
     if (!autograd::is_recorded(x)) return x;
     has_input_ = true;
-    return watched(x, [call = shared_from_this()](const Tensor& grad_input) { return call->end(grad_input); });
+    return watched(x, [call = shared_from_this()](const BackwardContext& c, const Tensor& grad_input) {
+      const Tensor grad_output = c.take(call.get());
+      return grad_output.defined() ? call->end(grad_input, grad_output) : grad_input;
+    });
   }
 
   Tensor watch_output(const Tensor& y) {
     if (!autograd::is_recorded(y)) return y;
-    return watched(y, [call = shared_from_this()](const Tensor& grad_output) { return call->begin(grad_output); });
+    return watched(y, [call = shared_from_this()](const BackwardContext& c, const Tensor& grad_output) {
+      const Tensor inside = call->begin(grad_output);
+      if (call->has_input_) {
+        c.leave(call.get(), inside);
+      } else {
+        call->end({}, inside);
+      }
+      return inside;
+    });
   }
 
  private:
-  Tensor begin(const Tensor& grad_output) {
-    grad_output_ = grad_output;
-    for_each_hook(hooks_.before_backward, [&](const BackwardPreHook& hook) {
-      if (const Tensor other = hook(module_, grad_output_); other.defined()) grad_output_ = other;
-    });
-    const Tensor inside = grad_output_;
-    if (!has_input_) end({});
-    return inside;
+  Tensor begin(Tensor grad_output) {
+    for (const auto& [number, hook] : hooks_->before_backward) replace(grad_output, hook(module_, grad_output));
+    return grad_output;
   }
 
-  // Of a second derivative, a gradient may reach the input without having passed the output: no hook sees it, as in
-  // PyTorch.
-  Tensor end(Tensor grad_input) {
-    if (!grad_output_.defined()) return {};
-    for_each_hook(hooks_.after_backward, [&](const BackwardHook& hook) {
-      if (const Tensor other = hook(module_, grad_input, grad_output_); other.defined()) grad_input = other;
-    });
-    grad_output_ = {};
+  Tensor end(Tensor grad_input, const Tensor& grad_output) {
+    for (const auto& [number, hook] : hooks_->after_backward)
+      replace(grad_input, hook(module_, grad_input, grad_output));
     return grad_input;
   }
 
+  void replace(Tensor& grad, Tensor other) const {
+    if (!other.defined()) return;
+    const bool fits = grad.defined() && other.shape() == grad.shape() && other.dtype() == grad.dtype();
+    if (!fits) {
+      throw AutogradError("[" + module_.type_name() + "] expected a backward hook to return " +
+                          (grad.defined() ? "a gradient like " + grad.describe() : "nothing for an input without one") +
+                          ", got " + other.describe());
+    }
+    grad = std::move(other);
+  }
+
   Handle module_;
-  State::Hooks hooks_;
+  std::shared_ptr<const Hooks> hooks_;
   bool has_input_ = false;
-  Tensor grad_output_;  // from the output's gradient to the input's
 };
+
+namespace {
+
+/// A copy of `hooks` with one more in `list`.
+template <class Hooks, class List, class Hook>
+std::shared_ptr<const Hooks> with(const std::shared_ptr<const Hooks>& hooks, List Hooks::*list, std::uint64_t number,
+                                  Hook hook) {
+  const auto more = hooks == nullptr ? std::make_shared<Hooks>() : std::make_shared<Hooks>(*hooks);
+  ((*more).*list).emplace_back(number, std::move(hook));
+  return more;
+}
+
+}  // namespace
 
 std::uint64_t Module::register_forward_hook(ForwardHook hook) {
   ++state_->changes;
-  state_->hooks.after_forward.emplace_back(++state_->hooks_made, std::move(hook));
+  state_->hooks = with(state_->hooks, &Hooks::after_forward, ++state_->hooks_made, std::move(hook));
   return state_->hooks_made;
 }
 
 std::uint64_t Module::register_forward_pre_hook(ForwardPreHook hook) {
   ++state_->changes;
-  state_->hooks.before_forward.emplace_back(++state_->hooks_made, std::move(hook));
+  state_->hooks = with(state_->hooks, &Hooks::before_forward, ++state_->hooks_made, std::move(hook));
   return state_->hooks_made;
 }
 
 std::uint64_t Module::register_full_backward_hook(BackwardHook hook) {
   ++state_->changes;
-  state_->hooks.after_backward.emplace_back(++state_->hooks_made, std::move(hook));
+  state_->hooks = with(state_->hooks, &Hooks::after_backward, ++state_->hooks_made, std::move(hook));
   return state_->hooks_made;
 }
 
 std::uint64_t Module::register_full_backward_pre_hook(BackwardPreHook hook) {
   ++state_->changes;
-  state_->hooks.before_backward.emplace_back(++state_->hooks_made, std::move(hook));
+  state_->hooks = with(state_->hooks, &Hooks::before_backward, ++state_->hooks_made, std::move(hook));
   return state_->hooks_made;
 }
 
-void Module::remove_hook(std::uint64_t hook) {
+void Module::remove_hook(std::uint64_t number) {
   ++state_->changes;
-  const auto remove_from = [hook](auto& hooks) {
-    std::erase_if(hooks, [hook](const auto& entry) { return entry.first == hook; });
+  if (state_->hooks == nullptr) return;
+  const auto rest = std::make_shared<Hooks>(*state_->hooks);
+  const auto remove_from = [number](auto& hooks) {
+    std::erase_if(hooks, [number](const auto& entry) { return entry.first == number; });
   };
-  remove_from(state_->hooks.before_forward);
-  remove_from(state_->hooks.after_forward);
-  remove_from(state_->hooks.before_backward);
-  remove_from(state_->hooks.after_backward);
+  remove_from(rest->before_forward);
+  remove_from(rest->after_forward);
+  remove_from(rest->before_backward);
+  remove_from(rest->after_backward);
+  state_->hooks = rest->empty() ? nullptr : rest;
 }
 
 bool Module::has_hooks() const {
   depend_on(state_, state_->changes, kOtherCalls);
-  return !state_->hooks.empty();
+  return state_->hooks != nullptr;
 }
 
 Module::Call Module::run_pre_hooks(const Tensor& x) {
-  Call call{x, nullptr};
-  for_each_hook(state_->hooks.before_forward, [&](const ForwardPreHook& hook) {
+  Call call{x, nullptr, nullptr};
+  if (!autograd::decided(state_->hooks != nullptr)) return call;
+  // The second run of a checkpoint runs the hooks of the first run.
+  call.hooks = std::static_pointer_cast<const Hooks>(autograd::chosen(std::const_pointer_cast<Hooks>(state_->hooks)));
+  for (const auto& [number, hook] : call.hooks->before_forward) {
     if (const Tensor other = hook(*this, call.input); other.defined()) call.input = other;
-  });
-  if (!state_->hooks.has_backward()) return call;
-  call.backward = std::make_shared<BackwardCall>(*this);
+  }
+  if (!call.hooks->has_backward()) return call;
+  call.backward = std::make_shared<BackwardCall>(*this, call.hooks);
   call.input = call.backward->watch_input(call.input);
   return call;
 }
 
 Tensor Module::after_forward(const Call& call, Tensor y) {
-  for_each_hook(state_->hooks.after_forward, [&](const ForwardHook& hook) {
+  if (call.hooks == nullptr) return y;
+  for (const auto& [number, hook] : call.hooks->after_forward) {
     if (const Tensor other = hook(*this, call.input, y); other.defined()) y = other;
-  });
+  }
   return call.backward != nullptr ? call.backward->watch_output(y) : y;
 }
 
 Tensor Module::with_hooks(const Tensor& x, Tensor y) {
-  const State::Hooks& hooks = state_->hooks;
-  if (!hooks.before_forward.empty() || hooks.has_backward()) {
+  const std::shared_ptr<const Hooks>& hooks = state_->hooks;
+  if (hooks != nullptr && (!hooks->before_forward.empty() || hooks->has_backward())) {
     throw StateError("[" + type_name() + "] expected a call that runs all hooks (with_hooks(x, f), where f computes " +
                      "the output), got with_hooks(x, y)");
   }

@@ -41,25 +41,26 @@ inline constexpr const char* kOtherCalls = "other hooks of a module, or another 
 
 }  // namespace detail
 
-struct Module::State {
+/// The hooks of a module. A call keeps those that it began with, so a registered or removed hook makes a new object.
+struct Module::Hooks {
   template <class Hook>
   using Numbered = std::vector<std::pair<std::uint64_t, Hook>>;
-  struct Hooks {
-    Numbered<ForwardPreHook> before_forward;
-    Numbered<ForwardHook> after_forward;
-    Numbered<BackwardPreHook> before_backward;
-    Numbered<BackwardHook> after_backward;
-    bool has_backward() const { return !before_backward.empty() || !after_backward.empty(); }
-    bool empty() const { return before_forward.empty() && after_forward.empty() && !has_backward(); }
-  };
+  Numbered<ForwardPreHook> before_forward;
+  Numbered<ForwardHook> after_forward;
+  Numbered<BackwardPreHook> before_backward;
+  Numbered<BackwardHook> after_backward;
+  bool has_backward() const { return !before_backward.empty() || !after_backward.empty(); }
+  bool empty() const { return before_forward.empty() && after_forward.empty() && !has_backward(); }
+};
 
+struct Module::State {
   std::vector<NamedTensor> parameters;
   std::vector<NamedTensor> buffers;
   std::set<std::string, std::less<>> unsaved;  // names of the buffers that are not persistent
   std::vector<NamedModule> children;
   std::vector<AnyModule::Copy> copies;  // of the children, in their order
   std::size_t registrations = 0;        // names that this module has in parents
-  Hooks hooks;
+  std::shared_ptr<const Hooks> hooks;   // null without hooks
   std::uint64_t hooks_made = 0;
   std::uint64_t changes = 0;  // of hooks and of the module that a call runs
   std::shared_ptr<detail::RandomSequence> random;

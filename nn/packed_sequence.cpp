@@ -4,19 +4,24 @@
 #include <algorithm>
 #include <numeric>
 #include <string>
+#include <utility>
 
 #include "autograd/ops.h"
-#include "nn/detail/host_integers.h"
+#include "base/error.h"
+#include "kernels/capture.h"
+#include "kernels/expect_internal.h"
+#include "nn/detail/packed.h"
 
 namespace hop::nn {
 namespace {
 
+using detail::batch_sizes_of;
 using detail::host_integers;
 using Integers = std::vector<std::int64_t>;
 
 constexpr const char* kPack = "pack_padded_sequence";
 
-std::string expected(const char* op) { return "[" + std::string(op) + "] expected "; }
+std::string expected(const std::string& op) { return "[" + op + "] expected "; }
 
 Tensor as_tensor(const Integers& numbers, Device device = Device::cpu()) {
   return Tensor::from<std::int64_t>(numbers, {static_cast<std::int64_t>(numbers.size())}, device);
@@ -34,14 +39,17 @@ Tensor split_in(const Tensor& x, std::int64_t a, std::int64_t b) {
 
 Tensor rows_of(const Tensor& x, const Integers& rows) { return index_select(x, 0, as_tensor(rows, x.device())); }
 
-void check_lengths(const char* op, const Integers& lengths, std::int64_t sequences, std::int64_t steps) {
+/// Throws ShapeError, IndexError unless there is a length from `least` to `steps` for each sequence.
+void check_lengths(const char* op, const Integers& lengths, std::int64_t sequences, std::int64_t least,
+                   std::int64_t steps) {
   if (static_cast<std::int64_t>(lengths.size()) != sequences) {
     throw ShapeError(expected(op) + std::to_string(sequences) + " lengths, one for each sequence, got " +
                      std::to_string(lengths.size()));
   }
   for (const std::int64_t length : lengths) {
-    if (length >= 1 && length <= steps) continue;
-    throw IndexError(expected(op) + "lengths from 1 to " + std::to_string(steps) + ", got " + std::to_string(length));
+    if (length >= least && length <= steps) continue;
+    throw IndexError(expected(op) + "lengths from " + std::to_string(least) + " to " + std::to_string(steps) +
+                     ", got " + std::to_string(length));
   }
 }
 
@@ -55,10 +63,15 @@ std::pair<std::int64_t, std::int64_t> steps_and_sequences(const char* op, const 
   return batch_first ? std::pair{x.size(1), x.size(0)} : std::pair{x.size(0), x.size(1)};
 }
 
+Integers in_their_order(std::size_t count) {
+  Integers same(count);
+  std::iota(same.begin(), same.end(), 0);
+  return same;
+}
+
 /// The sequences, the longest first; those of one length stay in their order.
 Integers longest_first(const Integers& lengths) {
-  Integers order(lengths.size());
-  std::iota(order.begin(), order.end(), 0);
+  Integers order = in_their_order(lengths.size());
   std::ranges::stable_sort(order, std::greater{}, [&](std::int64_t n) { return lengths[static_cast<std::size_t>(n)]; });
   return order;
 }
@@ -73,15 +86,7 @@ Integers sizes_by_step(const Integers& lengths) {
 }
 
 /// The length of each packed sequence, in its packed order.
-Integers packed_lengths(const char* op, const PackedSequence& x) {
-  const Integers sizes = host_integers(op, "batch_sizes", x.batch_sizes);
-  kernels::expect_defined(op, x.data);
-  const bool grows = !std::ranges::is_sorted(sizes, std::greater{});
-  if (sizes.empty() || grows || sizes.back() < 1 || x.data.dim() < 1 ||
-      std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}) != x.data.size(0)) {
-    throw ShapeError(expected(op) + "batch_sizes above 0 that do not grow and whose sum is the number of rows of " +
-                     "data, got " + std::to_string(sizes.size()) + " of them for data " + x.data.describe());
-  }
+Integers packed_lengths(const Integers& sizes) {
   Integers lengths(static_cast<std::size_t>(sizes[0]));
   for (const std::int64_t size : sizes) {
     for (std::int64_t n = 0; n < size; ++n) ++lengths[static_cast<std::size_t>(n)];
@@ -102,16 +107,23 @@ void for_each_row(const Integers& lengths, const F& f) {
 
 Integers inverse(const Integers& order) {
   Integers places(order.size());
-  for (std::size_t i = 0; i < order.size(); ++i) places[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < order.size(); ++i)
+    places[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
   return places;
 }
 
-/// The place among packed sequences of each sequence from before the packing.
-Integers places_of(const char* op, const PackedSequence& x, std::size_t sequences) {
-  if (x.unsorted_indices.defined()) return host_integers(op, "unsorted_indices", x.unsorted_indices);
-  Integers same(sequences);
-  std::iota(same.begin(), same.end(), 0);
-  return same;
+/// The place among packed sequences of each sequence from before the packing. Throws IndexError unless each place is
+/// named once.
+Integers places_of(const char* op, const PackedSequence& x) {
+  Integers places = host_integers(op, "unsorted_indices", x.unsorted_indices);
+  Integers sorted = places;
+  std::ranges::sort(sorted);
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    if (sorted[i] == static_cast<std::int64_t>(i)) continue;
+    throw IndexError(expected(op) + "unsorted_indices that name each of " + std::to_string(sorted.size()) +
+                     " sequences once, got others");
+  }
+  return places;
 }
 
 Integers select(const Integers& from, const Integers& places) {
@@ -122,14 +134,57 @@ Integers select(const Integers& from, const Integers& places) {
 
 }  // namespace
 
+namespace detail {
+
+std::vector<std::int64_t> host_integers(const std::string& op, const char* what, const Tensor& x) {
+  kernels::expect_defined(op.c_str(), x);
+  if (is_capturing()) throw StateError(expected(op) + "no capture: the host reads " + what);
+  if (x.dim() != 1) throw ShapeError(expected(op) + what + " of shape (N), got " + x.shape().to_string());
+  if (is_floating(x.dtype()) || x.dtype() == DType::boolean)
+    throw DtypeError(expected(op) + what + " of integers, got " + x.describe());
+  return to_vector<std::int64_t>(to(x, DType::i64));
+}
+
+std::vector<std::int64_t> batch_sizes_of(const std::string& op, const PackedSequence& x, const Tensor& data) {
+  kernels::expect_defined(op.c_str(), data);
+  std::vector<std::int64_t> sizes = host_integers(op, "batch_sizes", x.batch_sizes);
+  std::int64_t rows_left = data.dim() == 0 ? 0 : data.size(0), before = rows_left;
+  const auto fits = [&](std::int64_t size) {
+    const bool is_right = size >= 1 && size <= before && size <= rows_left;
+    rows_left -= is_right ? size : 0;
+    before = size;
+    return is_right;
+  };
+  if (sizes.empty() || !std::ranges::all_of(sizes, fits) || rows_left != 0) {
+    throw ShapeError(expected(op) + "batch_sizes above 0 that do not grow and whose sum is the number of rows of " +
+                     "data, got " + std::to_string(sizes.size()) + " others for data " + data.describe());
+  }
+  return sizes;
+}
+
+PackedSequence with_both_orders(const std::string& op, PackedSequence x, std::int64_t sequences) {
+  for (const Tensor* order : {&x.sorted_indices, &x.unsorted_indices}) {
+    if (order->defined()) kernels::expect_shape(op.c_str(), "indices", *order, {sequences});
+  }
+  if (x.sorted_indices.defined() == x.unsorted_indices.defined()) return x;
+  if (x.sorted_indices.defined()) {
+    x.unsorted_indices = argsort(x.sorted_indices);
+  } else {
+    x.sorted_indices = argsort(x.unsorted_indices);
+  }
+  return x;
+}
+
+}  // namespace detail
+
 PackedSequence pack_padded_sequence(const Tensor& x, const std::vector<std::int64_t>& lengths,
                                     const PackOptions& options) {
   const auto [steps, sequences] = steps_and_sequences(kPack, x, options.batch_first);
   if (is_capturing()) throw StateError(expected(kPack) + "no capture: the host reads lengths");
-  check_lengths(kPack, lengths, sequences, steps);
+  check_lengths(kPack, lengths, sequences, 1, steps);
   if (options.enforce_sorted && !std::ranges::is_sorted(lengths, std::greater{})) {
-    throw IndexError(expected(kPack) + "lengths that do not grow, the longest sequence first; with .enforce_sorted = " +
-                     "false the sequences are sorted here");
+    throw IndexError(expected(kPack) + "lengths that do not grow, the longest sequence first, got others; with " +
+                     ".enforce_sorted = false the sequences are sorted here");
   }
   const Integers order = longest_first(lengths), sorted = select(lengths, order);
   Integers rows;
@@ -151,7 +206,9 @@ PackedSequence pack_padded_sequence(const Tensor& x, const Tensor& lengths, cons
 
 PaddedSequence pad_packed_sequence(const PackedSequence& x, const PadOptions& options) {
   constexpr const char* kOp = "pad_packed_sequence";
-  const Integers packed = packed_lengths(kOp, x), places = places_of(kOp, x, packed.size());
+  const Integers packed = packed_lengths(batch_sizes_of(kOp, x, x.data));
+  const PackedSequence ordered = detail::with_both_orders(kOp, x, static_cast<std::int64_t>(packed.size()));
+  const Integers places = ordered.unsorted_indices.defined() ? places_of(kOp, ordered) : in_their_order(packed.size());
   const std::int64_t longest = packed[0], steps = options.total_length == 0 ? longest : options.total_length;
   const auto sequences = static_cast<std::int64_t>(packed.size());
   if (steps < longest) {
@@ -160,7 +217,7 @@ PaddedSequence pad_packed_sequence(const PackedSequence& x, const PadOptions& op
   }
   const Integers before = inverse(places);
   const std::int64_t padding = x.data.size(0);  // the row behind the data
-  Integers rows(static_cast<std::size_t>(steps * sequences), padding);
+  Integers rows(static_cast<std::size_t>(Shape{steps, sequences}.numel()), padding);
   for_each_row(packed, [&](std::int64_t t, std::int64_t n, std::int64_t row) {
     const std::int64_t sequence = before[static_cast<std::size_t>(n)];
     rows[static_cast<std::size_t>(options.batch_first ? sequence * steps + t : t * sequences + sequence)] = row;
@@ -205,7 +262,7 @@ std::vector<Tensor> unpad_sequence(const Tensor& x, const Tensor& lengths, bool 
   constexpr const char* kOp = "unpad_sequence";
   const auto [steps, sequences] = steps_and_sequences(kOp, x, batch_first);
   const Integers counts = host_integers(kOp, "lengths", lengths);
-  check_lengths(kOp, counts, sequences, steps);
+  check_lengths(kOp, counts, sequences, 0, steps);
   std::vector<Tensor> alone;
   for (std::int64_t n = 0; n < sequences; ++n)
     alone.push_back(slice(hop::select(x, batch_first ? 0 : 1, n), 0, 0, counts[static_cast<std::size_t>(n)]));

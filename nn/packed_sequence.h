@@ -5,7 +5,8 @@
 //   const auto [output, state] = lstm(packed);
 //   const auto [y, lengths] = nn::pad_packed_sequence(output, {.batch_first = true});   // in the order of x
 //
-// The host reads the lengths, so none of these functions runs while a step is captured: StateError.
+// The host reads lengths and batch sizes. So while a step is captured, all of these functions but pad_sequence() throw
+// StateError, and so does a layer that gets a PackedSequence. Not there: padding_side, PackedSequence.to().
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@ struct PackedSequence {
   Tensor data{};              ///< (sum of the lengths, *)
   Tensor batch_sizes{};       ///< (T) i64 on the CPU: how many sequences have step t, the largest number first
   Tensor sorted_indices{};    ///< (N) i64: where the sequences stood before; undefined if they stood like this
-  Tensor unsorted_indices{};  ///< (N) i64: the inverse
+  Tensor unsorted_indices{};  ///< (N) i64: the inverse; if only one of the two is there, the other is made from it
 };
 
 struct PackOptions {
@@ -57,7 +58,8 @@ Tensor pad_sequence(std::span<const Tensor> sequences, const PadOptions& options
 PackedSequence pack_sequence(std::span<const Tensor> sequences, const PackOptions& options = {});
 /// The sequences (T_n, *), in the order from before the packing.
 std::vector<Tensor> unpack_sequence(const PackedSequence& x);
-/// The first lengths[n] steps of each sequence of x (T, N, *), or (N, T, *) with batch_first.
+/// The first lengths[n] steps of each sequence of x (T, N, *), or (N, T, *) with batch_first. Throws IndexError for
+/// lengths outside 0..T.
 std::vector<Tensor> unpad_sequence(const Tensor& x, const Tensor& lengths, bool batch_first = false);
 
 }  // namespace hop::nn

@@ -2,26 +2,38 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "tensor/backend.h"
 
 namespace hop::nn {
 
-std::shared_ptr<StatePool> StatePool::make_shared(Device device, std::size_t kept) {
-  return std::shared_ptr<StatePool>(new StatePool(device, kept));
+std::shared_ptr<StatePool> StatePool::make_shared(Device device, std::size_t kept, Fresh fresh) {
+  return std::shared_ptr<StatePool>(new StatePool(device, kept, std::move(fresh)));
 }
 
-StateBytes StatePool::make(std::size_t size) {
+StatePool::StatePool(Device device, std::size_t kept, Fresh fresh)
+    : kept_(kept),
+      fresh_(fresh ? std::move(fresh) : [device](std::size_t size) { return backend(device).host_buffer(size); }) {}
+
+StateBytes StatePool::find(std::size_t size) {
   std::unique_ptr<AlignedBuffer> block;
   {
     const std::scoped_lock lock(mutex_);
     const auto found = std::find_if(free_.rbegin(), free_.rend(), [size](const auto& b) { return b->size() == size; });
-    if (found != free_.rend()) {
-      block = std::move(*found);
-      free_.erase(std::prev(found.base()));
-    }
+    if (found == free_.rend()) return nullptr;
+    block = std::move(*found);
+    free_.erase(std::prev(found.base()));
   }
-  if (block == nullptr) block = std::make_unique<AlignedBuffer>(backend(device_).host_buffer(size));
+  return owned(std::move(block));
+}
+
+StateBytes StatePool::make(std::size_t size) {
+  StateBytes block = find(size);
+  return block != nullptr ? block : owned(std::make_unique<AlignedBuffer>(fresh_(size)));
+}
+
+StateBytes StatePool::owned(std::unique_ptr<AlignedBuffer> block) {
   return {block.release(), [pool = shared_from_this()](AlignedBuffer* b) { pool->give_back(b); }};
 }
 

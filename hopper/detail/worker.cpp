@@ -268,7 +268,7 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
   const std::vector<std::string> words = device_words(options_.devices, experiment_->run.device, welcome.workers);
   device_ = resolve_device(words.at(options_.peer.worker.index()), options_.peer.worker);
   arithmetic_ = arithmetic_of(device_);
-  blocks_ = nn::StatePool::make_shared(device_);
+  blocks_ = nn::StatePool::make_shared(device_, 8, options_.fresh_block);
   store_ = std::make_unique<StateStore>(
       options_.node_folder / "states", experiment_->run.durable, blocks_,
       [this](const std::string& line) { tell_later(message::Notice{line}); }, options_.remove);

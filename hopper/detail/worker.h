@@ -60,6 +60,8 @@ struct WorkerOptions {
   std::chrono::milliseconds rows_patience = std::chrono::seconds(10);
   /// Deletes a file of the node's disk; empty: the system's function. Tests simulate slow disks with it.
   StateStore::Remove remove = {};
+  /// Makes memory for a state that arrives; empty: the device's function. Tests simulate slow machines with it.
+  nn::StatePool::Fresh fresh_block = {};
 };
 
 class Worker {
@@ -183,6 +185,8 @@ class Worker {
   net::Awaitable<void> accept_peers();
   net::Awaitable<void> serve_peer(net::Door::Visitor visitor);
   net::Awaitable<worker::Event> fetch(CargoPtr cargo, std::string address);
+  net::Awaitable<nn::StateBytes> room_for(std::uint64_t bytes);
+  net::Awaitable<Digest> digest_of(nn::StateBytes bytes);
   net::Awaitable<Connection> call_peer(const std::string& address);
   net::Awaitable<Connection> call_source(Attempt attempt, const std::string& address);
   net::Awaitable<void> watch_fetch(Attempt attempt);

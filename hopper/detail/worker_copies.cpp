@@ -34,7 +34,8 @@ net::Awaitable<void> Worker::copy(Copy order, std::string address) {
   worker::Event outcome = worker::event::CopyFailed{order.attempt, "[copy] no memory"};
   try {
     auto arrived = std::make_shared<ArrivedCopy>(co_await fetch_copy(order, std::move(address)));
-    outcome = worker::event::CopyArrived{order.attempt, xxh3_128(std::as_const(*arrived->bytes).span())};
+    const Digest digest = co_await digest_of(arrived->bytes);
+    outcome = worker::event::CopyArrived{order.attempt, digest};
     const std::scoped_lock lock(mutex_);
     copies_[order.attempt] = std::move(arrived);
   } catch (const std::exception& error) {
@@ -47,10 +48,11 @@ net::Awaitable<void> Worker::copy(Copy order, std::string address) {
 }
 
 net::Awaitable<Worker::ArrivedCopy> Worker::fetch_copy(Copy order, std::string address) {
+  ArrivedCopy arrived;
+  arrived.bytes = co_await room_for(order.bytes);
   const Connection peer = co_await call_source(order.attempt, address);
   const message::Fetch request{order.owner(), order.version, order.source, run_, true};
   co_await send(peer, request);
-  ArrivedCopy arrived;
   const std::uint64_t header_bytes = co_await receive_found(peer, patience_with_answer(address));
   require_bytes("a header", kMaxHeaderBytes, header_bytes);
   arrived.header.resize(header_bytes);
@@ -60,7 +62,6 @@ net::Awaitable<Worker::ArrivedCopy> Worker::fetch_copy(Copy order, std::string a
     throw NetError("[copy] expected a state of " + std::to_string(order.bytes) + " bytes, " + address + " sends " +
                    std::to_string(state_bytes));
   }
-  arrived.bytes = blocks_->make(state_bytes);
   co_await peer->receive_payload(arrived.bytes->span(), patience_with_state(state_bytes));
   const net::Traffic traffic = peer->traffic();
   peer_control_bytes_ += traffic.control_sent + traffic.control_received;

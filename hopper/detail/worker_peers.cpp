@@ -91,6 +91,21 @@ net::Patience Worker::patience_with_answer(const std::string& address) {
   return address == message::kRelay ? net::Patience() : net::Patience(net::deadline_in(30s));
 }
 
+// Clearing a block of a gigabyte takes longer than a worker may be silent, so the disk thread does it.
+net::Awaitable<nn::StateBytes> Worker::room_for(std::uint64_t bytes) {
+  nn::StateBytes block = blocks_->find(bytes);
+  if (block == nullptr) block = co_await on_disk(disk_, [this, bytes] { return room_for_state(*blocks_, bytes); });
+  co_return block;
+}
+
+// So does the digest of a large state. That of a small one is done before the disk thread would hear of it.
+net::Awaitable<Digest> Worker::digest_of(nn::StateBytes bytes) {
+  constexpr std::size_t kSmall = std::size_t{16} << 20;
+  const auto digest = [bytes] { return xxh3_128(std::as_const(*bytes).span()); };
+  if (bytes->size() <= kSmall) co_return digest();
+  co_return co_await on_disk(disk_, digest);
+}
+
 net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address) {
   const Lease& lease = cargo->lease;
   // Before the call: a state that waits for this worker's disk thread would look like one that does not come.
@@ -100,6 +115,7 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
     known = co_await on_disk(disk_, size);
   }
   const std::uint64_t expected = *known;
+  nn::StateBytes bytes = co_await room_for(expected);  // before the call, too
   const Connection peer = co_await call_source(lease.attempt, address);
   const message::Fetch request{lease.parent_owner(), before(lease.unit), lease.source.value_or(WorkerId{}), run_};
   co_await send(peer, request);
@@ -111,13 +127,12 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
     throw NetError("[fetch] expected a state of " + std::to_string(expected) + " bytes, " + address + " sends " +
                    std::to_string(state.payload_bytes));
   }
-  nn::StateBytes bytes = room_for_state(*blocks_, expected);
   co_await peer->receive_payload(bytes->span(), patience_with_state(expected));
   const net::Traffic traffic = peer->traffic();
   peer_control_bytes_ += traffic.control_sent + traffic.control_received;
   cargo->received_bytes = traffic.payload_received;
   peer->close();
-  const Digest digest = xxh3_128(std::as_const(*bytes).span());
+  const Digest digest = co_await digest_of(bytes);
   hand_over(*cargo, std::move(bytes));
   co_return worker::event::Arrived{lease.attempt, digest};
 }

@@ -6,8 +6,8 @@
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "kernels/expect_internal.h"
-#include "nn/detail/host_integers.h"
 #include "nn/detail/layer.h"
+#include "nn/detail/packed.h"
 #include "nn/detail/recurrence.h"
 #include "nn/detail/text.h"
 
@@ -117,7 +117,9 @@ LSTMResult Recurrent::run(const Tensor& x, const LSTMState& initial) {
   }
   if (is_single) return run_single(x, initial);
   const auto direction = [this](const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
-                                bool reverse) { return sequence(x_gates, weights, first, reverse); };
+                                bool reverse) {
+    return sequence(x_gates, weights.weight_hh, weights.bias_hh, first, reverse);
+  };
   LSTMResult result =
       run_layers(options_.batch_first ? transpose(x, 0, 1) : x, start(x, x.size(1 - time), initial), direction);
   if (options_.batch_first) result.output = transpose(result.output, 0, 1);
@@ -141,25 +143,16 @@ LSTMResult Recurrent::run_single(const Tensor& x, const LSTMState& initial) {
 
 namespace {
 
-/// Neighbouring steps of packed sequences that have the same number of sequences: rows begin .. begin + steps * batch.
+/// Neighbouring steps of packed sequences that have the same number of sequences.
 struct Segment {
-  std::int64_t begin, steps, batch;
+  std::int64_t steps, batch;
 };
 
-/// Throws ShapeError unless `sizes` are the batch sizes of `rows` rows.
-std::vector<Segment> segments_of(const std::string& op, const Tensor& sizes, std::int64_t rows) {
+std::vector<Segment> segments_of(const std::vector<std::int64_t>& batch_sizes) {
   std::vector<Segment> segments;
-  std::int64_t row = 0;
-  for (const std::int64_t batch : detail::host_integers(op, "batch_sizes", sizes)) {
-    if (batch < 1 || (!segments.empty() && batch > segments.back().batch)) break;
-    if (segments.empty() || batch < segments.back().batch) segments.push_back({row, 0, batch});
+  for (const std::int64_t batch : batch_sizes) {
+    if (segments.empty() || batch < segments.back().batch) segments.push_back({0, batch});
     ++segments.back().steps;
-    row += batch;
-  }
-  if (segments.empty() || row != rows) {
-    throw ShapeError("[" + op +
-                     "] expected batch_sizes above 0 that do not grow and whose sum is the number of rows, " +
-                     std::to_string(rows) + ", got a sum of " + std::to_string(row));
   }
   return segments;
 }
@@ -184,37 +177,45 @@ LSTMState reordered(const LSTMState& state, const Tensor& order) {
 
 // A segment is a batch of sequences that all have its steps. Going forward, sequences end between two segments: those
 // with the smallest rows go on. Going back, sequences begin there, from their initial state.
-LSTMResult Recurrent::run_packed(const Tensor& rows, const PackedSequence& x, const LSTMState& initial) {
+LSTMResult Recurrent::run_packed(const Tensor& rows, const PackedSequence& packed, const LSTMState& initial) {
   const std::string op = type_name();
   kernels::expect_defined(op.c_str(), rows);
   if (rows.dim() != 2 || rows.size(1) != input_size_) {
     throw ShapeError("[" + op + "] expected packed sequences with data (rows, " + std::to_string(input_size_) +
                      "), got " + rows.shape().to_string());
   }
-  const std::vector<Segment> segments = segments_of(op, x.batch_sizes, rows.size(0));
-  const auto direction = [&](const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+  const std::vector<Segment> segments = segments_of(detail::batch_sizes_of(op, packed, rows));
+  const PackedSequence x = detail::with_both_orders(op, packed, segments[0].batch);
+  std::vector<std::int64_t> rows_of;
+  for (const Segment& segment : segments) rows_of.push_back(segment.steps * segment.batch);
+  const auto direction = [&](const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& start,
                              bool reverse) -> LSTMResult {
+    const auto wide = [](const Tensor& value) { return autograd::in_f32(value); };
+    const Tensor weight = wide(weights.weight_hh), bias = wide(weights.bias_hh);
+    const LSTMState first = {wide(start.h), wide(start.c)};
+    const std::vector<Tensor> gates = split(wide(x_gates), rows_of);
     std::vector<Tensor> outputs(segments.size());
-    LSTMState now = part(first, 0, reverse ? segments.back().batch : segments.front().batch);
-    LSTMState ended;
-    std::int64_t batch = now.h.size(0);
+    LSTMState now = part(first, 0, reverse ? segments.back().batch : segments.front().batch), ended;
     for (std::size_t i = 0; i < segments.size(); ++i) {
       const std::size_t place = reverse ? segments.size() - 1 - i : i;
-      const Segment& segment = segments[place];
-      if (segment.batch < batch) {
-        const LSTMState last = part(now, segment.batch, batch);
+      const auto [steps, batch] = segments[place];
+      const std::int64_t before = now.h.size(0);
+      if (batch < before) {
+        const LSTMState last = part(now, batch, before);
         ended = ended.h.defined() ? join(last, ended) : last;
-        now = part(now, 0, segment.batch);
-      } else if (segment.batch > batch) {
-        now = join(now, part(first, batch, segment.batch));
+        now = part(now, 0, batch);
+      } else if (batch > before) {
+        now = join(now, part(first, before, batch));
       }
-      batch = segment.batch;
-      const Tensor gates = slice(x_gates, 0, segment.begin, segment.begin + segment.steps * batch);
-      const LSTMResult made = sequence(reshape(gates, {segment.steps, batch, x_gates.size(1)}), weights, now, reverse);
-      outputs[place] = reshape(made.output, {segment.steps * batch, hidden_size_});
-      now = made.state;
+      LSTMResult made = sequence(reshape(gates[place], {steps, batch, x_gates.size(1)}), weight, bias, now, reverse);
+      outputs[place] = reshape(made.output, {steps * batch, hidden_size_});
+      now = std::move(made.state);
     }
-    return {outputs.size() == 1 ? outputs[0] : cat(outputs), ended.h.defined() ? join(now, ended) : now};
+    const LSTMState last = ended.h.defined() ? join(now, ended) : now;
+    const auto narrow = [&](const Tensor& value) {
+      return value.defined() ? autograd::rounded_like(value, x_gates) : value;
+    };
+    return {narrow(outputs.size() == 1 ? outputs[0] : cat(outputs)), {narrow(last.h), narrow(last.c)}};
   };
   LSTMResult result = run_layers(rows, reordered(start(rows, segments[0].batch, initial), x.sorted_indices), direction);
   result.state = reordered(result.state, x.unsorted_indices);
@@ -255,15 +256,15 @@ std::string Recurrent::extra_repr() const {
   return text;
 }
 
-LSTMResult LSTM::sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+LSTMResult LSTM::sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
                           bool reverse) const {
-  const LstmSequence made = lstm_sequence(x_gates, weights.weight_hh, weights.bias_hh, first.h, first.c, reverse);
+  const LstmSequence made = lstm_sequence(x_gates, weight, bias, first.h, first.c, reverse);
   return {made.h, {last_step(made.h, reverse), made.c_n}};
 }
 
-LSTMResult GRU::sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+LSTMResult GRU::sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
                          bool reverse) const {
-  const Tensor h = gru_sequence(x_gates, weights.weight_hh, weights.bias_hh, first.h, reverse);
+  const Tensor h = gru_sequence(x_gates, weight, bias, first.h, reverse);
   return {h, {last_step(h, reverse), {}}};
 }
 
@@ -277,15 +278,15 @@ RNN::RNN(std::int64_t input_size, std::int64_t hidden_size, const RNNOptions& op
                  .dtype = options.dtype}),
       nonlinearity_(options.nonlinearity) {}
 
-LSTMResult RNN::sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+LSTMResult RNN::sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
                          bool reverse) const {
-  const Tensor weight = autograd::in_f32(weights.weight_hh), bias = autograd::in_f32(weights.bias_hh);
+  const Tensor wide_weight = autograd::in_f32(weight), wide_bias = autograd::in_f32(bias);
   const std::vector<Tensor> gates = unbind(autograd::in_f32(x_gates));
   std::vector<Tensor> output(gates.size());
   Tensor h = autograd::in_f32(first.h);
   for (std::size_t i = 0; i < gates.size(); ++i) {
     const std::size_t t = reverse ? gates.size() - 1 - i : i;
-    h = output[t] = detail::rnn_step(gates[t], linear(h, weight, bias), nonlinearity_);
+    h = output[t] = detail::rnn_step(gates[t], linear(h, wide_weight, wide_bias), nonlinearity_);
   }
   return {autograd::rounded_like(stack(output), x_gates), {autograd::rounded_like(h, x_gates), {}}};
 }

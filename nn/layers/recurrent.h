@@ -17,8 +17,10 @@ namespace hop::nn {
 struct RecurrentOptions {
   std::int64_t num_layers = 1;  ///< layer k + 1 reads the outputs of layer k
   bool bias = true;
-  bool batch_first = false;  ///< x and output are (N, T, ..) instead of (T, N, ..); states stay as they are
-  double dropout = 0;        ///< between layers, while training; without effect on one layer
+  /// x and output are (N, T, ..) instead of (T, N, ..). States stay as they are; a single sequence and packed ones have
+  /// no such dimensions.
+  bool batch_first = false;
+  double dropout = 0;  ///< between layers, while training; without effect on one layer
   bool bidirectional = false;
   DType dtype = DType::f32;
 };
@@ -50,7 +52,8 @@ struct RecurrentResult {
   Tensor h_n{};     ///< (D num_layers, N, hidden)
 };
 
-/// Of packed sequences. The states have the order from before the packing.
+/// Of packed sequences, computed in f32 and rounded once for bf16 and f16. The states have the order from before the
+/// packing.
 struct PackedLSTMResult {
   PackedSequence output{};
   LSTMState state{};  ///< of each sequence after its own last step
@@ -88,8 +91,9 @@ class Recurrent : public Module {
   /// The same for packed sequences. Hooks see the rows of the first step of each sequence, of the second, and so on.
   PackedLSTMResult call(const PackedSequence& x, const LSTMState& initial);
   /// One layer in one direction: its products with the inputs, (T, N, gates * hidden), and its first state, (N, hidden)
-  /// each, become h at each step, (T, N, hidden), and the last state. c is undefined for layers without it.
-  virtual LSTMResult sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+  /// each, become h at each step, (T, N, hidden), and the last state. c is undefined for layers without it. `weight`
+  /// and `bias` are weight_hh and bias_hh.
+  virtual LSTMResult sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
                               bool reverse) const = 0;
   virtual bool has_cell() const { return false; }
   static RecurrentResult without_cell(LSTMResult result) {
@@ -132,7 +136,7 @@ class LSTM : public Recurrent {
   std::string type_name() const override { return "LSTM"; }
 
  protected:
-  LSTMResult sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+  LSTMResult sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
                       bool reverse) const override;
   bool has_cell() const override { return true; }
 };
@@ -155,7 +159,7 @@ class GRU : public Recurrent {
   std::string type_name() const override { return "GRU"; }
 
  protected:
-  LSTMResult sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+  LSTMResult sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
                       bool reverse) const override;
 };
 
@@ -176,7 +180,7 @@ class RNN : public Recurrent {
   std::string type_name() const override { return "RNN"; }
 
  protected:
-  LSTMResult sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+  LSTMResult sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
                       bool reverse) const override;
 
  private:

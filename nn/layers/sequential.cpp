@@ -2,6 +2,7 @@
 
 #include <typeinfo>
 
+#include "autograd/rerun.h"
 #include "nn/layers/activation.h"
 #include "nn/layers/linear.h"
 
@@ -14,7 +15,7 @@ namespace {
 /// The linear layer if the relu behind it can be fused: no hook sees the tensor in between. Otherwise null.
 Linear* with_relu(Module& module, Module& next) {
   const bool are_ours = typeid(module) == typeid(Linear) && typeid(next) == typeid(ReLU);  // exact types only
-  if (!are_ours || module.has_hooks() || next.has_hooks()) return nullptr;
+  if (!are_ours || autograd::decided(module.has_hooks() || next.has_hooks())) return nullptr;
   return static_cast<Linear*>(&module);
 }
 

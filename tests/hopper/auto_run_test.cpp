@@ -236,5 +236,16 @@ TEST_F(AutoRun, WhyTellsTheChoice) {
   EXPECT_EQ(why(directory).strategy_choice, "hopping: predicted 1 s");
 }
 
+// A run writes its status a second after it began.
+TEST_F(AutoRun, WhyDoesNotTakeARunThatBeginsForOneThatIsOver) {
+  const fs::path directory = fresh("young");
+  fs::create_directories(directory);
+  std::ofstream(directory / "experiment.toml") << "";
+  const RunLock lock(directory);
+  EXPECT_THAT([&] { why(directory); }, ::testing::ThrowsMessage<ConfigError>(
+                                           "[why] expected a run that tells its status, got " + directory.string() +
+                                           ", which begins or ends just now; ask again in a second"));
+}
+
 }  // namespace
 }  // namespace hop::hopper

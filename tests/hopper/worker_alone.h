@@ -68,7 +68,7 @@ class WorkerAlone : public ::testing::Test {
 
   // Runs the worker, and `story` as its coordinator, who begins when the worker is ready and ends the worker.
   void play(const std::function<Awaitable<void>(Connection worker, std::string address)>& story,
-            StateStore::Remove remove = {}) {
+            StateStore::Remove remove = {}, nn::StatePool::Fresh fresh_block = {}) {
     std::exception_ptr error;
     const auto coordinate = [&]() -> Awaitable<void> {
       const Connection worker = co_await coordinator_->accept();
@@ -93,7 +93,8 @@ class WorkerAlone : public ::testing::Test {
                    .memory = over_tcp_ ? nullptr : network_,
                    .devices = {"cpu"},
                    .rows_patience = rows_patience_,
-                   .remove = std::move(remove)});
+                   .remove = std::move(remove),
+                   .fresh_block = std::move(fresh_block)});
     std::thread thread([&] {
       try {
         worker.run();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -13,6 +14,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <cstdint>
+#include <thread>
 
 #include "tests/hopper/worker_alone.h"
 
@@ -134,6 +136,35 @@ class FetchingWorker : public WorkerAlone {
   const std::shared_ptr<Cable> cable_ = std::make_shared<Cable>();
   asio::ip::tcp::acceptor acceptor_{context_, {asio::ip::address_v4::loopback(), 0}};
 };
+
+// A block of gigabytes takes seconds to clear. Until it is there, the worker asks nobody for the state.
+TEST_F(FetchingWorker, KeepsTalkingWhileMemoryForAStateIsMade) {
+  const AlignedBuffer state = parent_state();
+  std::atomic<bool> is_made = false, is_making = false, may_go_on = false;
+  const nn::StatePool::Fresh slowly = [&](std::size_t size) {
+    is_making = true;
+    for (int i = 0; !may_go_on && i < 1000; ++i) std::this_thread::sleep_for(10ms);
+    is_made = true;
+    return AlignedBuffer(size);
+  };
+  play(
+      [&](Connection worker, std::string) -> Awaitable<void> {
+        const message::LeaseOrder order = lease(state);
+        co_await send(worker, order);
+        int beats_meanwhile = 0;
+        while (beats_meanwhile < 3) {
+          co_await next<message::Heartbeat>(worker);
+          if (is_making) ++beats_meanwhile;
+        }
+        EXPECT_FALSE(is_made) << "it spoke before the memory was there";
+        may_go_on = true;
+        const Connection reader = co_await asked();
+        give_meanwhile(reader, state.span());
+        EXPECT_EQ(co_await outcome(worker), "result of " + std::to_string(order.lease.attempt.value));
+      },
+      {}, slowly);
+  EXPECT_TRUE(is_made);
+}
 
 // Only the coordinator has lost the source, or it relays what it has of it. The last byte comes after 4 s.
 TEST_F(FetchingWorker, KeepsAParentThatStillComes) {

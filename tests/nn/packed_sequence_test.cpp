@@ -1,6 +1,8 @@
 // Sequences of several lengths against PyTorch, in f64 (golden/generate_sequences.py), and against each sequence alone.
 #include "nn/packed_sequence.h"
 
+#include <limits>
+
 #include "autograd/gradcheck.h"
 #include "kernels/capture.h"
 #include "nn/init.h"
@@ -36,7 +38,7 @@ void check_packed(const std::string& name, M layer, const Lengths& lengths, cons
   });
 }
 
-TEST(PackedSequence, RunsThroughRecurrentLayersAsInPyTorch) {
+void layers_over_packed_sequences() {
   const RecurrentOptions both_ways{.num_layers = 2, .bidirectional = true, .dtype = kF64};
   check_packed("lstm", LSTM(3, 2, {.dtype = kF64}), {5, 3, 3, 1});
   check_packed("lstm_two_layers_both_ways", LSTM(3, 2, both_ways), {5, 4, 2, 2});
@@ -48,20 +50,21 @@ TEST(PackedSequence, RunsThroughRecurrentLayersAsInPyTorch) {
   check_packed("gru", GRU(3, 2, {.bidirectional = true, .dtype = kF64}), {5, 3, 3, 1});
   check_packed("gru_unsorted_with_state", GRU(3, 2, {.num_layers = 2, .batch_first = true, .dtype = kF64}),
                {3, 3, 5, 1}, {.batch_first = true, .enforce_sorted = false});
-  check_packed("rnn",
-               RNN(3, 2, {.num_layers = 2, .nonlinearity = RNNNonlinearity::relu, .bidirectional = true, .dtype = kF64}),
-               {4, 3, 1, 1});
+  check_packed(
+      "rnn", RNN(3, 2, {.num_layers = 2, .nonlinearity = RNNNonlinearity::relu, .bidirectional = true, .dtype = kF64}),
+      {4, 3, 1, 1});
   check_packed("rnn_unsorted", RNN(3, 2, {.dtype = kF64}), {1, 2, 5, 2}, {.enforce_sorted = false});
 }
 
-TEST(PackedSequence, IsPackedAndPaddedAsInPyTorch) {
+void packing_and_padding() {
   const auto check = [](const std::string& name, const std::function<Tensors(Xs)>& op) {
     golden().check(name, nullptr, op);
   };
   const PackOptions unsorted{.enforce_sorted = false};
   check("pack_padded_sequence", [&](Xs x) { return Tensors{pack_padded_sequence(x[0], {2, 4, 1}, unsorted).data}; });
-  check("pack_padded_sequence_batch_first",
-        [](Xs x) { return Tensors{pack_padded_sequence(x[0], {4, 4, 2}, {.batch_first = true}).data}; });
+  check("pack_padded_sequence_batch_first", [](Xs x) {
+    return Tensors{pack_padded_sequence(x[0], {4, 4, 2}, {.batch_first = true}).data};
+  });
   check("pack_sequence", [&](Xs x) { return Tensors{pack_sequence(x, unsorted).data}; });
   check("pad_packed_sequence", [&](Xs x) {
     const PackedSequence packed = pack_padded_sequence(x[0], {2, 4, 1}, unsorted);
@@ -74,7 +77,7 @@ TEST(PackedSequence, IsPackedAndPaddedAsInPyTorch) {
   check("unpack_sequence", [&](Xs x) { return unpack_sequence(pack_padded_sequence(x[0], {2, 4, 1}, unsorted)); });
 }
 
-TEST(SingleSequence, RunsThroughRecurrentLayersAsInPyTorch) {
+void single_sequences() {
   const auto check_lstm = [](const std::string& name, LSTM layer) {
     golden().check(name, &layer, [&](Xs x) {
       const LSTMResult result = layer(x[0], x.size() == 3 ? LSTMState{x[1], x[2]} : LSTMState{});
@@ -101,7 +104,12 @@ TEST(SingleSequence, RunsThroughRecurrentLayersAsInPyTorch) {
   golden().check("rnn_cell_single", RNNCell(3, 2, {.dtype = kF64}));
 }
 
-TEST(SingleSequence, ZAllCasesOfTheFileWereChecked) { golden().expect_all_checked(); }
+TEST(GoldenSequences, AgreeWithPyTorch) {
+  layers_over_packed_sequences();
+  packing_and_padding();
+  single_sequences();
+  golden().expect_all_checked();
+}
 
 /// Sequences of random lengths, each with `columns` random numbers a step.
 Tensors random_sequences(std::int64_t count, std::int64_t longest, std::int64_t columns, std::uint64_t key) {
@@ -178,6 +186,44 @@ TEST(PackedSequence, HasTheFieldsOfPyTorchs) {
   EXPECT_EQ(to_vector<double>(back[1]), (std::vector<double>{1, 3, 5, 7}));
 }
 
+TEST(PackedSequence, MakesOneOrderFromTheOther) {
+  LSTM lstm(3, 2, {.dtype = kF64});
+  init_parameters(lstm, 1);
+  Tensor x = Tensor::empty({4, 3, 3}, kF64), h = Tensor::empty({1, 3, 2}, kF64);
+  init::uniform_(x, {.key = 1}, -1, 1);
+  init::uniform_(h, {.key = 2}, -1, 1);
+  const PackedSequence packed = pack_padded_sequence(x, {2, 1, 4}, {.enforce_sorted = false});
+  const PackedLSTMResult whole = lstm(packed, {h, h});
+  for (const bool is_sorted : {true, false}) {
+    PackedSequence half = packed;
+    (is_sorted ? half.unsorted_indices : half.sorted_indices) = Tensor();
+    EXPECT_EQ(bits(lstm(half, {h, h}).state.c), bits(whole.state.c));
+    EXPECT_EQ(bits(pad_packed_sequence(half).output), bits(pad_packed_sequence(packed).output));
+  }
+}
+
+// A sequence of one step and of sixty, so many segments: in 16 bits a state that is rounded at each of them stands
+// still.
+TEST(PackedSequence, RoundsOnceIn16Bits) {
+  for (const DType dtype : {DType::bf16, DType::f16}) {
+    LSTM lstm(2, 3, {.bidirectional = true, .dtype = dtype});
+    init_parameters(lstm, 4);
+    Tensors sequences;
+    for (std::int64_t n = 60; n > 0; n -= 4) {
+      const Tensor x = Tensor::empty({n, 2}, DType::f32);
+      init::uniform_(x, {.key = static_cast<std::uint64_t>(n)}, -1, 1);
+      sequences.push_back(to(x, dtype));
+    }
+    const PackedLSTMResult packed = lstm(pack_sequence(sequences));
+    const Tensors outputs = unpack_sequence(packed.output);
+    for (std::size_t n = 0; n < sequences.size(); ++n) {
+      const LSTMResult alone = lstm(sequences[n], {});
+      EXPECT_EQ(bits(outputs[n]), bits(alone.output)) << n;
+      EXPECT_EQ(bits(contiguous(select(packed.state.c, 1, static_cast<std::int64_t>(n)))), bits(alone.state.c)) << n;
+    }
+  }
+}
+
 TEST(PackedSequence, ItsHooksSeeTheRows) {
   GRU gru(3, 4, {.dtype = kF64});
   init_parameters(gru, 1);
@@ -191,13 +237,19 @@ TEST(PackedSequence, ItsHooksSeeTheRows) {
 
 TEST(PackedSequence, SaysWhatIsWrong) {
   const Tensor x = zeros({4, 2, 3});
-  EXPECT_EQ(message_of<IndexError>([&] { pack_padded_sequence(x, {1, 4}); }),
-            "[pack_padded_sequence] expected lengths that do not grow, the longest sequence first; with "
+  EXPECT_EQ(message_of<IndexError>([&] {
+              pack_padded_sequence(x, {1, 4});
+            }),
+            "[pack_padded_sequence] expected lengths that do not grow, the longest sequence first, got others; with "
             ".enforce_sorted = false the sequences are sorted here");
-  EXPECT_EQ(message_of<IndexError>([&] { pack_padded_sequence(x, {5, 4}); }),
+  EXPECT_EQ(message_of<IndexError>([&] {
+              pack_padded_sequence(x, {5, 4});
+            }),
             "[pack_padded_sequence] expected lengths from 1 to 4, got 5");
   EXPECT_THROW(pack_padded_sequence(x, {4, 0}), IndexError);
-  EXPECT_EQ(message_of<ShapeError>([&] { pack_padded_sequence(x, {4, 4, 4}); }),
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              pack_padded_sequence(x, {4, 4, 4});
+            }),
             "[pack_padded_sequence] expected 2 lengths, one for each sequence, got 3");
   EXPECT_EQ(message_of<ShapeError>([&] { pack_padded_sequence(zeros({4}), {4}); }),
             "[pack_padded_sequence] expected (T, N, *) with N > 0 and T > 0, got (4)");
@@ -214,11 +266,29 @@ TEST(PackedSequence, SaysWhatIsWrong) {
   EXPECT_THROW(pad_packed_sequence(odd), ShapeError);
   LSTM lstm(3, 2);
   EXPECT_EQ(message_of<ShapeError>([&] { lstm(odd); }),
-            "[LSTM] expected batch_sizes above 0 that do not grow and whose sum is the number of rows, 6, got a sum of 5");
+            "[LSTM] expected batch_sizes above 0 that do not grow and whose sum is the number of rows of data, got 3 "
+            "others for data " +
+                packed.data.describe());
   odd.batch_sizes = Tensor::from<std::int64_t>({1, 2, 3}, {3});
   EXPECT_THROW(lstm(odd), ShapeError);
   EXPECT_THROW(pad_packed_sequence(odd), ShapeError);
-  EXPECT_EQ(message_of<ShapeError>([&] { LSTM(4, 2)(packed); }),
+  constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
+  for (const Lengths& sizes : {Lengths{3, 3, 0}, Lengths{6, 0}, Lengths{kLargest, 8}, Lengths{7, -1}, Lengths{}}) {
+    odd.batch_sizes = Tensor::from<std::int64_t>(sizes, {static_cast<std::int64_t>(sizes.size())});
+    EXPECT_THROW(lstm(odd), ShapeError) << sizes.size();
+    EXPECT_THROW(pad_packed_sequence(odd), ShapeError) << sizes.size();
+  }
+  EXPECT_THROW(pad_packed_sequence(packed, {.total_length = kLargest}), Error);
+  EXPECT_THROW(pad_packed_sequence(packed, {.total_length = std::int64_t{1} << 62}), Error);
+  odd = packed;
+  odd.unsorted_indices = Tensor::from<std::int64_t>({0, 5}, {2});
+  EXPECT_EQ(message_of<IndexError>([&] { pad_packed_sequence(odd); }),
+            "[pad_packed_sequence] expected unsorted_indices that name each of 2 sequences once, got others");
+  odd.unsorted_indices = Tensor::from<std::int64_t>({0}, {1});
+  EXPECT_THROW(pad_packed_sequence(odd), ShapeError);
+  EXPECT_THROW(lstm(odd), ShapeError);
+  EXPECT_EQ(message_of<ShapeError>([&] { LSTM(4, 2)
+                                         (packed); }),
             "[LSTM] expected packed sequences with data (rows, 4), got (6, 3)");
   EXPECT_EQ(message_of<ShapeError>([&] {
               lstm(packed, {zeros({1, 3, 2}), zeros({1, 3, 2})});
@@ -237,6 +307,15 @@ TEST(PackedSequence, IsNotCaptured) {
   EXPECT_EQ(message_of<StateError>([&] { capture([&] { lstm(packed); }); }),
             "[LSTM] expected no capture: the host reads batch_sizes");
   EXPECT_THROW(capture([&] { pack_padded_sequence(zeros({4, 2, 3}), {4, 2}); }), StateError);
+  const Tensor a = zeros({4, 2}), b = zeros({1, 2});
+  EXPECT_NO_THROW(capture([&] { pad_sequence(Tensors{a, b}); }));
+}
+
+TEST(PackedSequence, MayHaveAnEmptySequenceOnlyInItsPadding) {
+  const Tensor padded = pad_sequence(Tensors{ones({2, 3}), zeros({0, 3})});
+  const Tensors back = unpad_sequence(padded, Tensor::from<std::int64_t>({2, 0}, {2}));
+  EXPECT_EQ(back[1].shape(), (Shape{0, 3}));
+  EXPECT_THROW(pack_sequence(Tensors{ones({2, 3}), zeros({0, 3})}), IndexError);
 }
 
 }  // namespace

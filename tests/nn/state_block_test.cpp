@@ -89,7 +89,7 @@ TEST(StateBlock, HoldsASharedParameterOnce) {
   EXPECT_EQ(tied.b.weight.raw_data(), block.bytes().data() + 64);
 }
 
-// What forward() writes there would otherwise depend on the node that a model trains on.
+// Otherwise the values that forward() writes there would depend on the node that a model trains on.
 TEST(StateBlock, CarriesBuffersThatNoFileHas) {
   struct Counting : Module {
     Buffer calls = register_buffer("calls", kernels::zeros({1}), /*persistent=*/false);
