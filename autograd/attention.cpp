@@ -59,7 +59,8 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale
     return autograd::rounded_like(y, q);
   }
   const AttentionInputs in{q, k, v, scale, is_causal, dropout.p, dropout.address};
-  const bool in_bf16 = kernels::precision() == kernels::Precision::bf16 && kernels::has_bf16();
+  // What the host multiplies says nothing of a card.
+  const bool in_bf16 = q.device().is_cpu() && kernels::precision() == kernels::Precision::bf16 && kernels::has_bf16();
   if (!kernels::has_attention(in) || in_bf16) {
     return k.size(2) == 0 ? kernels::attention(in).y : matmul(dropped(weights_of(in), in), v);
   }

@@ -46,6 +46,7 @@ const std::vector<OpCase>& cases() {
        [](Xs x) {
          return repeat(x[0], {2, 3, 2});
        }},
+      {"tile", {{{2, 3}}}, [](Xs x) { return square(tile(x[0], {2})); }},
       {"repeat_interleave", {{{2, 3}}}, [](Xs x) { return repeat_interleave(x[0], 2, -1); }},
       {"diagonal", {{{3, 2, 4}}}, [](Xs x) { return diagonal(x[0], 1, 0, -1); }},
       {"meshgrid",
@@ -104,6 +105,9 @@ const std::vector<OpCase>& cases() {
       {"cumsum", {{{2, 5}}}, [](Xs x) { return cumsum(x[0], -1); }},
       // products
       {"bmm", {{{2, 3, 2}}, {{2, 2, 1}}}, [](Xs x) { return bmm(x[0], x[1]); }},
+      {"mm", {{{3, 2}}, {{2, 4}}}, [](Xs x) { return mm(x[0], x[1]); }},
+      {"mv", {{{3, 4}}, {{4}}}, [](Xs x) { return mv(x[0], x[1]); }},
+      {"dot", {{{5}}, {{5}}}, [](Xs x) { return dot(x[0], x[1]); }},
       {"outer", {{{3}}, {{2}}}, [](Xs x) { return outer(x[0], x[1]); }},
       {"addmm", {{{2}}, {{3, 2}}, {{2, 2}}}, [](Xs x) { return addmm(x[0], x[1], x[2], -1, 0.5); }},
       {"baddbmm", {{{3, 1}}, {{2, 3, 1}}, {{2, 1, 2}}}, [](Xs x) { return baddbmm(x[0], x[1], x[2]); }},
@@ -172,6 +176,10 @@ const std::vector<OpCase>& cases() {
       {"prelu", {{{2, 3, 2}}, {{3}}}, [](Xs x) { return prelu(x[0], x[1]); }},
       {"glu", {{{3, 4}}}, [](Xs x) { return glu(x[0]); }},
       {"softsign", {{{3, 4}}}, [](Xs x) { return softsign(x[0]); }},
+      {"hardshrink", {{{3, 4}}}, [](Xs x) { return square(hardshrink(x[0], 0.9)); }},
+      {"softshrink", {{{3, 4}}}, [](Xs x) { return square(softshrink(x[0], 0.9)); }},
+      {"tanhshrink", {{{3, 4}}}, [](Xs x) { return tanhshrink(x[0]); }},
+      {"threshold", {{{3, 4}}}, [](Xs x) { return square(threshold(x[0], 0.9, 20)); }},
       {"logit", {{{3, 4}, {0.2, 0.8, false}}}, [](Xs x) { return logit(x[0]); }},
       {"lerp", {{{3, 4}}, {{4}}, {{3, 1}}}, [](Xs x) { return lerp(x[0], x[1], x[2]); }},
       {"addcmul", {{{3, 4}}, {{4}}, {{3, 1}}}, [](Xs x) { return addcmul(x[0], x[1], x[2], 2); }},

@@ -1,5 +1,6 @@
 #include "kernels/attention.h"
 
+#include "autograd/attention.h"
 #include "kernels/copy.h"
 #include "kernels/random.h"
 #include "tests/cuda/results.h"
@@ -121,6 +122,16 @@ TEST_F(CudaAttention, ReadsOperandsWhereTheyLie) {
   const Tensor plain = on_host(contiguous(attention(in).y));
   const Tensor q = moved(in.q), k = moved(in.k), v = moved(in.v);
   EXPECT_TRUE(same_bits(on_host(contiguous(attention({q, k, v, in.scale, true}).y)), plain));
+}
+
+// On a host that multiplies bf16 the CPU's attention is a chain of products in that precision. A card's is not.
+TEST_F(CudaAttention, IsOneKernelInBf16WhateverTheHostMultiplies) {
+  const AttentionInputs in = there(inputs({2, 3, 5, 7, 4, 3}, DType::f32, false));
+  const Tensor fused = on_host(contiguous(attention(in).y));
+  const PrecisionScope scope(Precision::bf16);
+  const Tensor y = hop::attention(in.q, in.k, in.v, in.scale);
+  EXPECT_TRUE(same_bits(on_host(contiguous(y)), fused));
+  EXPECT_FALSE(y.is_contiguous()) << "the kernel's result lies as (N, L, heads, D)";
 }
 
 TEST_F(CudaAttention, KnowsWhatDoesNotFit) {

@@ -1,10 +1,12 @@
-// Captured training steps of composed layers have the bits of eager ones, also with dropout.
+// Captured training steps of composed layers, and of every ready model, have the bits of eager ones, also with dropout.
 #include "autograd/graph.h"
 #include "kernels/capture.h"
 #include "nn/clone.h"
 #include "nn/init.h"
 #include "nn/layers.h"
+#include "nn/models.h"
 #include "nn/optim/sgd.h"
+#include "tests/nn/family_cases.h"
 #include "tests/nn/support.h"
 
 namespace hop::nn {
@@ -12,39 +14,53 @@ namespace {
 
 using testing::bits;
 
+constexpr int kSteps = 6;
+
+/// The bits of the losses and of the state after steps of `module` on the inputs input(0), input(1), ... Adds to `runs`
+/// how often the step itself ran.
+std::string bits_after_steps(Module& module, const std::function<Tensor(int step)>& input, bool captured, int& runs) {
+  const Tensor key = Tensor::from<std::int64_t>({5}, {1}), step = Tensor::from<std::int64_t>({0}, {1});
+  module.set_random_source(key, step);
+  optim::SGD optimizer(module.named_parameters(), optim::SGDOptions{.lr = 0.05, .momentum = 0.9});
+  const auto work = [&](const Tensor& x) {
+    ++runs;
+    module.begin_step();
+    optimizer.zero_grad();
+    const Tensor loss = mean(square(module(x)));
+    backward(loss);
+    optimizer.step();
+    return loss.detach();
+  };
+  CapturedFunction f([&](std::span<const Tensor> t) { return std::vector{work(t[0])}; });
+  std::string seen;
+  for (int i = 0; i < kSteps; ++i) {
+    const Tensor x = input(i);
+    kernels::fill_(step, i);
+    seen += bits(captured ? f({x})[0] : work(x));
+  }
+  for (const NamedTensor& entry : module.state_dict()) seen += bits(entry.tensor);
+  return seen;
+}
+
+/// `eager` and `captured` have the same weights.
+void expect_same_steps(Module& eager, Module& captured, const std::function<Tensor(int step)>& input) {
+  int runs = 0, first_runs = 0;
+  const std::string expected = bits_after_steps(eager, input, false, runs);
+  EXPECT_EQ(runs, kSteps);
+  EXPECT_TRUE(bits_after_steps(captured, input, true, first_runs) == expected);
+  EXPECT_LT(first_runs, kSteps);  // the others were replayed
+}
+
 template <class M>
 void expect_captured_is_eager(M original, const Shape& shape) {
-  constexpr int kSteps = 6;
+  SCOPED_TRACE(original.type_name());
   init_parameters(original, 7);
-  std::string seen[2];
-  int runs = 0;
-  for (const bool captured : {false, true}) {
-    M module = clone(original);
-    const Tensor key = Tensor::from<std::int64_t>({5}, {1}), step = Tensor::from<std::int64_t>({0}, {1});
-    module.set_random_source(key, step);
-    optim::SGD optimizer(module.named_parameters(), optim::SGDOptions{.lr = 0.05, .momentum = 0.9});
-    const auto work = [&](const Tensor& x) {
-      module.begin_step();
-      optimizer.zero_grad();
-      const Tensor loss = mean(square(module(x)));
-      backward(loss);
-      optimizer.step();
-      return loss.detach();
-    };
-    CapturedFunction f([&](std::span<const Tensor> t) {
-      ++runs;
-      return std::vector{work(t[0])};
-    });
-    for (int i = 0; i < kSteps; ++i) {
-      const Tensor x = Tensor::empty(shape, DType::f32);
-      init::uniform_(x, {.key = 11, .step = static_cast<std::uint64_t>(i)}, -1, 1);
-      kernels::fill_(step, i);
-      seen[captured] += bits(captured ? f({x})[0] : work(x));
-    }
-    for (const NamedTensor& entry : module.state_dict()) seen[captured] += bits(entry.tensor);
-  }
-  EXPECT_TRUE(seen[0] == seen[1]) << original.type_name();
-  EXPECT_LT(runs, kSteps) << original.type_name();  // the others were replayed
+  M eager = clone(original), captured = clone(original);
+  expect_same_steps(eager, captured, [&](int step) {
+    const Tensor x = Tensor::empty(shape, DType::f32);
+    init::uniform_(x, {.key = 11, .step = static_cast<std::uint64_t>(step)}, -1, 1);
+    return x;
+  });
 }
 
 /// The decoder's half of attention: no query sees a later key.
@@ -53,6 +69,41 @@ struct Causal : Module {
   Tensor forward(const Tensor& x) override {
     const Tensor y = functional::rotary_embedding(x);
     return attention(y, y, y, {.is_causal = true});
+  }
+};
+
+/// A decoder, with its input as the encoder's result, too.
+struct Decoding : Module {
+  TransformerDecoder decoder = register_module(
+      "decoder", TransformerDecoder(TransformerDecoderLayer(8, 2, {.dim_feedforward = 16, .dropout = 0.2}), 2));
+  Tensor forward(const Tensor& x) override { return decoder(x, x * 0.5, {.target = {.is_causal = true}}); }
+};
+
+/// Both halves.
+struct Translation : Module {
+  Transformer transformer = register_module(
+      "transformer",
+      Transformer({.d_model = 4, .nhead = 2, .num_encoder_layers = 1, .num_decoder_layers = 1, .dim_feedforward = 6}));
+  Tensor forward(const Tensor& x) override { return transformer(x, slice(x, 0, 0, 2)); }
+};
+
+/// Bags of words: x in [-1, 1) chooses one of six.
+struct Words : Module {
+  EmbeddingBag bag = register_module("bag", EmbeddingBag(6, 3));
+  Embedding embedding = register_module("embedding", Embedding(6, 3));
+  Tensor forward(const Tensor& x) override {
+    const Tensor words = hop::to(x * 3 + 3, DType::i64);
+    return bag(words) * mean(embedding(words), {1});
+  }
+};
+
+/// A step of a cell from a state that it has made itself.
+struct Cells : Module {
+  LSTMCell lstm = register_module("lstm", LSTMCell(3, 4));
+  GRUCell gru = register_module("gru", GRUCell(4, 4));
+  Tensor forward(const Tensor& x) override {
+    const LSTMState state = lstm(x, lstm(x, {}));
+    return gru(state.h, state.c);
   }
 };
 
@@ -67,6 +118,38 @@ TEST(CapturedLayers, HaveTheBitsOfEagerOnes) {
       Sequential(Conv1d(3, 4, 3), InstanceNorm1d(4, {.affine = true}), PReLU(4), AlphaDropout(0.2), RMSNorm({5})),
       {2, 3, 7});
   expect_captured_is_eager(Sequential(Conv2d(3, 8, 3), Dropout2d(0.5), PixelShuffle(2), Upsample(2)), {2, 3, 5, 5});
+  expect_captured_is_eager(Decoding(), {4, 3, 8});
+  expect_captured_is_eager(Translation(), {3, 2, 4});
+  expect_captured_is_eager(Words(), {4, 5});
+  expect_captured_is_eager(Cells(), {2, 3});
+  expect_captured_is_eager(RNN(3, 4, {.num_layers = 2, .dropout = 0.3, .bidirectional = true}), {5, 2, 3});
+  expect_captured_is_eager(
+      Sequential(Conv1d(3, 4, 3), GroupNorm(2, 4), GELU(), ConvTranspose1d(4, 2, 3, {.stride = 2})), {2, 3, 7});
+  expect_captured_is_eager(Sequential(Conv2d(3, 4, 3), BatchNorm2d(4), ReLU(), ConvTranspose2d(4, 2, 2, {.stride = 2})),
+                           {2, 3, 5, 5});
+  expect_captured_is_eager(
+      Sequential(Conv3d(2, 3, 2), BatchNorm3d(3), SiLU(), ConvTranspose3d(3, 1, 2), AvgPool3d(2), Dropout3d(0.3)),
+      {2, 2, 3, 4, 3});
+  expect_captured_is_eager(Sequential(Linear(5, 6), LocalResponseNorm(3), FeatureAlphaDropout(0.2), RReLU()),
+                           {2, 3, 5});
+  expect_captured_is_eager(Sequential(Conv2d(2, 3, 2), FractionalMaxPool2d(2, {.output_size = 3}), MaxPool2d(2)),
+                           {2, 2, 6, 7});
+}
+
+TEST(CapturedLayers, OfReadyModelsHaveTheBitsOfEagerOnes) {
+  for (const testing::FamilyCase& c : testing::family_cases()) {
+    SCOPED_TRACE(c.family);
+    const auto make = FamilyRegistry().find(c.family);
+    const auto eager = make(c.request), captured = make(c.request);
+    init_parameters(*eager, 7);
+    captured->load_state_dict(eager->state_dict());
+    // Other numbers in each step that are also what the model expects. The columns of a table have to stay.
+    const std::int64_t dim = c.request.words.empty() ? -1 : 0;
+    expect_same_steps(*eager, *captured, [&](int step) { return contiguous(roll(c.batch, {step}, {dim})); });
+  }
+  expect_captured_is_eager(models::DCGANGenerator({.latent = 3, .width = 1, .channels = 1}), {2, 3, 1, 1});
+  expect_captured_is_eager(models::DCGANDiscriminator({.width = 1, .channels = 1}), {2, 1, 64, 64});
+  expect_captured_is_eager(models::VAE({.inputs = 6, .hidden = 5, .latent = 2}), {3, 6});
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "nn/clone.h"
 #include "nn/init.h"
 #include "nn/models.h"
+#include "tests/nn/family_cases.h"
 #include "tests/nn/support.h"
 
 namespace hop::nn {
@@ -16,59 +17,13 @@ namespace {
 using namespace testing;
 using ::testing::HasSubstr;
 
-struct Case {
-  std::string family;
-  FamilyRequest request;
-  Tensor batch;  ///< of two rows
-};
-
-Tensor pictures(const Shape& sample) {
-  Shape shape{2};
-  for (const std::int64_t size : sample) shape.push_back(size);
-  const Tensor x = kernels::zeros(shape);
-  for (std::int64_t i = 0; i < x.numel(); ++i) x.data<float>()[i] = static_cast<float>(i * 37 % 101) / 50 - 1;
-  return x;
-}
-
-// Small, so that all are built and run in a second.
-std::vector<Case> cases() {
-  const Shape small = {1, 32, 32}, text = {5}, row = {4};
-  const Tensor tokens = Tensor::from<std::int32_t>({0, 1, 2, 3, 4, 4, 3, 2, 1, 0}, {2, 5});
-  const Tensor words = Tensor::from<float>({0.5F, -1, 0, 2, 3, 4, 1, 0}, {2, 4});
-  const auto picture = [&](const std::string& family, const ConfigText& config) {
-    return Case{family, {config, small, 3, {}}, pictures(small)};
-  };
-  const auto of_text = [&](const std::string& family, const ConfigText& config) {
-    return Case{family, {config, text, 7, {}}, kernels::cast(tokens, DType::f32)};
-  };
-  const auto of_table = [&](const std::string& family, const ConfigText& config) {
-    return Case{family, {config, row, 2, {1, 2}}, words};
-  };
-  return {of_text("bert", {{"hidden_size", "8"}, {"num_hidden_layers", "1"}, {"intermediate_size", "8"}}),
-          of_table("dlrm", {{"embedding", "4"}, {"bottom", "8 4"}, {"top", "[8]"}}),
-          of_text("gpt", {{"n_layer", "1"}, {"n_head", "2"}, {"n_embd", "8"}}),
-          picture("lenet", {}),
-          of_text("lstm_lm", {{"embedding", "6"}, {"hidden", "6"}, {"layers", "1"}, {"tied", "true"}}),
-          picture("mlp", {{"hidden", "4"}}),
-          picture("mobilenet_v2", {{"width", "0.1"}}),
-          picture("resnet18", {{"width", "2"}}),
-          picture("resnet20", {{"width", "2"}, {"blocks", "1"}}),
-          picture("resnet34", {{"width", "2"}, {"stem", "large"}}),
-          picture("resnet50", {{"width", "2"}}),
-          of_table("tab_transformer", {{"embedding", "4"}, {"heads", "2"}, {"layers", "1"}, {"hidden", "4"}}),
-          {"unet", {{{"width", "2"}}, small, 2 * 32 * 32, {}}, pictures(small)},
-          picture("vgg11", {{"width", "2"}, {"hidden", "4"}}),
-          picture("vgg16", {{"width", "2"}, {"hidden", "4"}, {"batch_norm", "true"}}),
-          picture("vit", {{"num_layers", "1"}, {"hidden_dim", "8"}, {"num_heads", "2"}, {"mlp_dim", "8"}})};
-}
-
 TEST(Families, AnswerInTheShapeThatWasAskedFor) {
   std::vector<std::string_view> names;
   for (const FamilyRow& row : families()) names.push_back(row.name);
   EXPECT_TRUE(std::ranges::is_sorted(names));
   std::vector<std::string_view> tried;
-  const std::vector<Case> all = cases();
-  for (const Case& c : all) {
+  const std::vector<FamilyCase> all = family_cases();
+  for (const FamilyCase& c : all) {
     SCOPED_TRACE(c.family);
     tried.push_back(c.family);
     const auto model = FamilyRegistry().find(c.family)(c.request);
@@ -90,7 +45,7 @@ TEST(Families, AnswerInTheShapeThatWasAskedFor) {
 
 // Each hyperparameter of a row is read: a value that is none is an error that names it.
 TEST(Families, ReadTheHyperparametersOfTheirRows) {
-  for (const Case& c : cases()) {
+  for (const FamilyCase& c : family_cases()) {
     const auto row = std::ranges::find(families(), c.family, &FamilyRow::name);
     for (const auto& [name, fallback] : row->settings) {
       FamilyRequest request = c.request;
@@ -156,7 +111,7 @@ TEST(Models, AreCloned) {
   init_parameters(copy, 2);
   EXPECT_NE(bits(copy(tokens)), before);
   EXPECT_EQ(bits(gpt(tokens)), before);
-  for (const Case& c : cases()) {
+  for (const FamilyCase& c : family_cases()) {
     if (c.family != "resnet18") continue;
     models::ResNet net({.classes = 3, .channels = 1, .width = 2, .small_images = true});
     init_parameters(net, 1);
