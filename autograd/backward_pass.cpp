@@ -7,6 +7,7 @@
 #include "autograd/elementwise.h"
 #include "autograd/hooks.h"
 #include "autograd/inplace.h"
+#include "autograd/memory_format.h"
 #include "base/error.h"
 #include "kernels/capture.h"
 #include "kernels/copy.h"
@@ -258,7 +259,7 @@ void BackwardPass::add_to_leaf(const Tensor& leaf, Tensor gradient) const {
     hop::add_(present, gradient);
     own.mark_given();
   } else {
-    own.set(can_be_taken(gradient) ? std::move(gradient) : hop::clone(gradient));
+    own.set(can_be_taken(gradient) ? std::move(gradient) : hop::clone(gradient, MemoryFormat::contiguous));
   }
 }
 

@@ -10,8 +10,8 @@ namespace hop {
 
 /// x (N, C, H, W), weight (K, C / groups, R, S), bias (K) or undefined -> (N, K, P, Q) with
 /// P = (H + 2 padding - dilation (R - 1) - 1) / stride + 1, rounded down; Q likewise for columns. Floating, equal
-/// dtypes. On the CPU an f32 result of more than 4 channels has channels last (kernels/conv.h): call contiguous(y)
-/// before you read raw data. Throws ShapeError, DtypeError.
+/// dtypes. On the CPU an f32 result of more than 4 channels has channels last, and an f64 result if x has it
+/// (memory_format.h): call contiguous(y) before you read raw data. Throws ShapeError, DtypeError.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dOptions& options = {});
 
 /// Pairs are (rows, columns).

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/layout_internal.h"
 
 namespace hop {
 
@@ -105,11 +106,11 @@ Tensor zeros(const Shape& shape, const TensorOptions& options) { return full(sha
 Tensor ones(const Shape& shape, const TensorOptions& options) { return full(shape, 1, options); }
 Tensor zeros_like(const Tensor& x) {
   kernels::expect_defined("zeros_like", x);
-  return kernels::zeros(x.shape(), x.dtype(), x.device());
+  return kernels::full_in(kernels::copied_layout(x), x.shape(), 0, x.dtype(), x.device());
 }
 Tensor ones_like(const Tensor& x) {
   kernels::expect_defined("ones_like", x);
-  return kernels::ones(x.shape(), x.dtype(), x.device());
+  return kernels::full_in(kernels::copied_layout(x), x.shape(), 1, x.dtype(), x.device());
 }
 Tensor arange(std::int64_t n, DType dtype, Device device) { return kernels::arange(n, dtype, device); }
 

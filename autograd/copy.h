@@ -10,7 +10,8 @@
 
 namespace hop {
 
-/// A contiguous copy with its own bytes. Gradients pass through.
+/// A copy with its own bytes. Gradients pass through. Contiguous, except for images with channels last on the CPU, as
+/// memory_format.h says. to(x, dtype) and cat() lay their results in the same way.
 Tensor clone(const Tensor& x);
 /// `x` as `dtype`; `x` itself if it has this dtype. Gradients come back in the dtype of `x`.
 Tensor to(const Tensor& x, DType dtype);
@@ -49,6 +50,7 @@ inline Tensor zeros(const Shape& shape, DType dtype, Device device = Device::cpu
 inline Tensor ones(const Shape& shape, DType dtype, Device device = Device::cpu()) {
   return ones(shape, {.dtype = dtype, .device = device});
 }
+/// torch.zeros_like and torch.ones_like: in x's shape, dtype and device, and in the layout of clone(x).
 Tensor zeros_like(const Tensor& x);
 Tensor ones_like(const Tensor& x);
 /// Throws DtypeError for a number that the dtype cannot hold; torch.full lets negative ones wrap in u8.

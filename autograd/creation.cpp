@@ -12,6 +12,7 @@
 #include "kernels/capture.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
+#include "kernels/layout_internal.h"
 #include "kernels/random.h"
 #include "kernels/view.h"
 
@@ -102,7 +103,7 @@ Tensor eye(std::int64_t n, std::int64_t m, const TensorOptions& options) {
 
 Tensor full_like(const Tensor& x, Scalar value, std::optional<DType> dtype) {
   kernels::expect_defined("full_like", x);
-  return kernels::full(x.shape(), value, dtype.value_or(x.dtype()), x.device());
+  return kernels::full_in(kernels::copied_layout(x), x.shape(), value, dtype.value_or(x.dtype()), x.device());
 }
 
 Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype, Device device) {
@@ -154,12 +155,14 @@ Tensor randn(const Shape& shape, RandomAddress address, const TensorOptions& opt
 
 Tensor rand_like(const Tensor& x, RandomAddress address) {
   kernels::expect_any_floating("rand_like", x);
-  return rand(x.shape(), address, {.dtype = x.dtype(), .device = x.device()});
+  return kernels::in_layout(kernels::copied_layout(x),
+                            rand(x.shape(), address, {.dtype = x.dtype(), .device = x.device()}));
 }
 
 Tensor randn_like(const Tensor& x, RandomAddress address) {
   kernels::expect_any_floating("randn_like", x);
-  return randn(x.shape(), address, {.dtype = x.dtype(), .device = x.device()});
+  return kernels::in_layout(kernels::copied_layout(x),
+                            randn(x.shape(), address, {.dtype = x.dtype(), .device = x.device()}));
 }
 
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, RandomAddress address, Device device) {

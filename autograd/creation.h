@@ -14,8 +14,8 @@ namespace hop {
 
 /// torch.eye: (n, m) with ones on the main diagonal, else zeros; m = -1 is m = n. Throws ShapeError for negative sizes.
 Tensor eye(std::int64_t n, std::int64_t m = -1, const TensorOptions& options = {});
-/// torch.full_like: `value` in x's shape, device and dtype, or in `dtype`. Throws DtypeError for a number that the
-/// dtype cannot hold.
+/// torch.full_like: `value` in x's shape, device and dtype, or in `dtype`, and in the layout of clone(x). Throws
+/// DtypeError for a number that the dtype cannot hold.
 Tensor full_like(const Tensor& x, Scalar value, std::optional<DType> dtype = std::nullopt);
 /// torch.arange: start, start + step, .. before `end`. Without `dtype`: i64 if all three are integers, otherwise f32.
 /// Computed in i64 for an integer dtype (start and step lose their fractions), otherwise in f64 and rounded once.
@@ -31,7 +31,8 @@ Tensor linspace(double start, double end, std::int64_t steps, const TensorOption
 Tensor rand(const Shape& shape, RandomAddress address, const TensorOptions& options = {});
 /// torch.randn: standard normal, floating (DtypeError).
 Tensor randn(const Shape& shape, RandomAddress address, const TensorOptions& options = {});
-/// torch.rand_like and torch.randn_like: in x's shape, dtype and device.
+/// torch.rand_like and torch.randn_like: in x's shape, dtype and device, and in the layout of clone(x). The layout does
+/// not change the numbers.
 Tensor rand_like(const Tensor& x, RandomAddress address);
 Tensor randn_like(const Tensor& x, RandomAddress address);
 /// torch.randint: i64, uniform in low..high-1, without bias. Made on the host: throws StateError while a step is

@@ -27,6 +27,7 @@
 #include "autograd/loss.h"
 #include "autograd/masks.h"
 #include "autograd/matmul.h"
+#include "autograd/memory_format.h"
 #include "autograd/norm.h"
 #include "autograd/pad.h"
 #include "autograd/pool.h"

@@ -9,6 +9,7 @@
 #include "autograd/record.h"
 #include "autograd/view.h"
 #include "kernels/copy.h"
+#include "kernels/layout_internal.h"
 #include "kernels/view.h"
 
 namespace hop {
@@ -73,7 +74,7 @@ Tensor pad_constant(const Tensor& x, const std::vector<Pad>& pads, const Scalar&
   Shape shape = kept.shape();
   for (const auto& [dim, before, after] : added)
     shape[dim] = checked_add(shape[dim], checked_add(before, after, "pad"), "pad");
-  Tensor y = kernels::full(shape, value, x.dtype(), x.device());
+  Tensor y = kernels::full_in(kernels::copied_layout(x), shape, value, x.dtype(), x.device());
   kernels::copy_(
       inside(y, added,
              [](const Tensor& t, int d, std::int64_t from, std::int64_t to) { return kernels::slice(t, d, from, to); }),

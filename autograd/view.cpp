@@ -3,11 +3,13 @@
 #include <string>
 
 #include "autograd/copy.h"
+#include "autograd/memory_format.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/layout_internal.h"
 #include "kernels/view.h"
 
 namespace hop {
@@ -18,11 +20,12 @@ using autograd::record;
 
 namespace {
 
-// The gradient of a view that leaves out elements: zeros of `shape`, with g at the elements of `view`. Its own gradient
-// is the view.
+// The gradient of a view that leaves out elements: zeros of `shape`, with g at the elements of `view`, and in the
+// layout of g if that is an image's. Its own gradient is the view.
 template <class View>
 Tensor place(const Tensor& g, const Shape& shape, View view) {
-  Tensor x = kernels::zeros(shape, g.dtype(), g.device());
+  const kernels::Layout layout = shape.size() == 4 ? kernels::copied_layout(g) : kernels::Layout::contiguous;
+  Tensor x = kernels::full_in(layout, shape, 0, g.dtype(), g.device());
   kernels::copy_(view(x), g);
   if (!is_recorded(g)) return x;
   return record("place", x, {g}, [view](BackwardContext& c) { c.set(0, view(c.grad())); });
@@ -102,9 +105,6 @@ Tensor expand(const Tensor& x, const Shape& shape) {
                 [from = x.shape()](BackwardContext& c) { c.set(0, sum_to(c.grad(), from)); });
 }
 
-Tensor contiguous(const Tensor& x) {
-  kernels::expect_defined("contiguous", x);
-  return x.is_contiguous() ? x : clone(x);
-}
+Tensor contiguous(const Tensor& x) { return contiguous(x, MemoryFormat::contiguous); }
 
 }  // namespace hop

@@ -33,7 +33,7 @@ Tensor unsqueeze(const Tensor& x, std::int64_t dim);
 /// x -> `shape`: repeats dimensions of size 1 without a copy and adds leading dimensions. -1 keeps a size. Throws
 /// ShapeError if x does not broadcast to `shape`.
 Tensor expand(const Tensor& x, const Shape& shape);
-/// `x` itself if it is row-major without gaps, otherwise a copy.
+/// `x` itself if it is row-major without gaps, otherwise a copy that is. For other layouts: memory_format.h.
 Tensor contiguous(const Tensor& x);
 
 }  // namespace hop

@@ -6,6 +6,7 @@
 #include "kernels/capture_operations.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/layout_internal.h"
 #include "kernels/threads.h"
 
 namespace hop {
@@ -14,8 +15,10 @@ namespace {
 constexpr std::uint64_t kRecordingsOnTrial = 4;
 constexpr std::uint64_t kCallsPerTrial = 16;
 
-bool same_layout(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && a.dtype() == b.dtype() && a.device() == b.device();
+/// Whether `buffer` is what an argument x is copied to.
+bool holds_like(const Tensor& buffer, const Tensor& x) {
+  return buffer.shape() == x.shape() && buffer.dtype() == x.dtype() && buffer.device() == x.device() &&
+         kernels::layout_of(buffer) == kernels::copied_layout(x);
 }
 
 }  // namespace
@@ -163,7 +166,7 @@ CapturedFunction::Combination& CapturedFunction::add_combination(std::span<const
     if (x.device() != device) {
       throw DeviceError("[capture] expected arguments on " + device.to_string() + ", got " + x.describe());
     }
-    fresh.arguments.push_back(Tensor::empty(x.shape(), x.dtype(), x.device()));
+    fresh.arguments.push_back(kernels::empty_in(kernels::copied_layout(x), x.shape(), x.dtype(), x.device()));
   }
   return combinations_.add(std::move(fresh));
 }
@@ -175,7 +178,7 @@ const std::vector<Tensor>& CapturedFunction::operator()(std::span<const Tensor> 
     throw AutogradError("[capture] expected arguments that require no gradient, got " + x.describe() +
                         "; no gradient flows back through the copy that a recorded function reads");
   }
-  const auto fits = [&](const Combination& c) { return std::ranges::equal(c.arguments, arguments, same_layout); };
+  const auto fits = [&](const Combination& c) { return std::ranges::equal(c.arguments, arguments, holds_like); };
   if (Combination* const known = combinations_.find(fits)) return call(*known, arguments);
   // The arguments may be the results of a combination that makes room for this one.
   const std::vector<Tensor> held(arguments.begin(), arguments.end());

@@ -153,10 +153,10 @@ class RecordedWork {
   int warmed_up_ = 0;
 };
 
-/// A function of tensors that records itself once per combination of its arguments' shapes and dtypes, and then
-/// replays. If a dependency has changed (Recording::holds()), it records again, so that a call has the bits of an eager
-/// one. The recorded work reads the function's own buffers. The arguments are copied there, so no gradient flows back
-/// into them.
+/// A function of tensors that records itself once per combination of its arguments' shapes, dtypes and memory
+/// formats, and then replays. If a dependency has changed (Recording::holds()), it records again, so that a call has
+/// the bits of an eager one. The recorded work reads the function's own buffers. The arguments are copied there, so no
+/// gradient flows back into them.
 ///
 /// For speed, let the host decide nothing that changes in every step. A module with a plain random key draws each
 /// step's numbers at another address, so it runs eagerly. With set_random_source() and begin_step() it is replayed.

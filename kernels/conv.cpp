@@ -27,7 +27,7 @@ void check_options(const Conv2dOptions& o) {
   if (o.groups < 1) throw ShapeError("[conv2d] expected at least 1 group, got " + std::to_string(o.groups));
 }
 
-/// A fresh image like `x`, with channels last if that saves conversions: a function of dtype, device and shape alone.
+/// A fresh image like `x`. In f32 it has channels last if that saves conversions: a function of device and shape alone.
 /// Images of few channels (pictures, their gradients) stay planes, as users expect.
 Tensor empty_image(const Tensor& x, const Shape& shape) {
   const bool last = keeps_channels_last(x.device()) && x.dtype() == DType::f32 && shape[1] > 4;
@@ -35,7 +35,13 @@ Tensor empty_image(const Tensor& x, const Shape& shape) {
 }
 
 /// x in a layout that devices read; any other layout is copied.
-Tensor dense(const Tensor& x) { return x.dtype() == DType::f32 && is_channels_last(x) ? x : contiguous(x); }
+Tensor dense(const Tensor& x) {
+  if (x.dtype() != DType::f32) return contiguous(x);
+  return is_channels_last(x) ? x : in_layout(copied_layout(x), x);
+}
+
+/// Whether the result for x shall have channels last although the device computes it on planes: in f64, as x has.
+bool turns_result(const Tensor& x) { return x.dtype() == DType::f64 && kept_layout(x) == Layout::channels_last; }
 
 void run(ConvPass pass, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,
          const Conv2dOptions& options) {
@@ -84,6 +90,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
     const PrecisionScope precision(bias.defined() ? Precision::tf32 : exact_precision(x.dtype()));
     return narrowed("conv2d", conv2d(widened(x), widened(weight), widened(bias), options), x.dtype());
   }
+  if (turns_result(x)) return in_layout(Layout::channels_last, conv2d(contiguous(x), weight, bias, options));
   const Tensor y = empty_image(x, conv2d_shape(x.shape(), weight.shape(), options));
   if (bias.defined()) expect_shape("conv2d", "bias", bias, {weight.shape()[0]});
   const Tensor b = bias.defined() ? contiguous(bias) : bias;
@@ -99,6 +106,8 @@ Tensor conv2d_input_grad(const Tensor& g, const Tensor& weight, const Shape& x_s
     return narrowed(kOp, conv2d_input_grad(widened(g), widened(weight), x_shape, options), g.dtype());
   }
   expect_shape(kOp, "g", g, conv2d_shape(x_shape, weight.shape(), options));
+  if (turns_result(g))
+    return in_layout(Layout::channels_last, conv2d_input_grad(contiguous(g), weight, x_shape, options));
   const Tensor dx = empty_image(g, x_shape);
   if (dx.numel() != 0) run(ConvPass::input_grad, dx, contiguous(weight), {}, dense(g), options);
   return dx;

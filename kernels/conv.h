@@ -2,7 +2,8 @@
 // of each consists of the other two. f32 runs through cached oneDNN primitives, f64 in our own loops. The bits are a
 // function of values, shapes, options and (f32) the number of threads, not of layout or addresses. On the CPU, results
 // in f32 with more than 4 channels are dense with channels last (strides NHWC, shape NCHW): convolutions read and write
-// this layout without conversion, and the operations after them keep it.
+// this layout without conversion, and the operations after them keep it. f64 computes on planes: its images lie as the
+// operand does, at the cost of two conversions if that has channels last.
 #pragma once
 
 #include <array>

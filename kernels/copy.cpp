@@ -10,6 +10,7 @@
 #include "kernels/capture.h"
 #include "kernels/copy_operations.h"
 #include "kernels/expect_internal.h"
+#include "kernels/layout_internal.h"
 #include "kernels/view.h"
 #include "tensor/backend.h"
 
@@ -70,12 +71,15 @@ Scalar fitting(const char* op, Scalar value, DType dtype) {
 
 Tensor contiguous(const Tensor& x) {
   expect_defined("contiguous", x);
-  return x.is_contiguous() ? x : clone(x);
+  if (x.is_contiguous()) return x;
+  const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
+  operations<CopyOperations>(x).copy(y, x);
+  return y;
 }
 
 Tensor clone(const Tensor& x) {
   expect_defined("clone", x);
-  const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
+  const Tensor y = empty_in(copied_layout(x), x.shape(), x.dtype(), x.device());
   operations<CopyOperations>(x).copy(y, x);
   return y;
 }
@@ -83,7 +87,7 @@ Tensor clone(const Tensor& x) {
 Tensor cast(const Tensor& x, DType dtype) {
   expect_defined("cast", x);
   if (x.dtype() == dtype) return x;
-  const Tensor y = Tensor::empty(x.shape(), dtype, x.device());
+  const Tensor y = empty_in(copied_layout(x), x.shape(), dtype, x.device());
   operations<CopyOperations>(x).copy(y, x);
   return y;
 }
@@ -110,6 +114,18 @@ void fill_(const Tensor& y, Scalar value) {
 
 bool is_left_out_of_cat(const Tensor& part, int rank) { return rank != 1 && part.dim() == 1 && part.numel() == 0; }
 
+/// Images with channels last are joined to such an image. Parts of one channel or one pixel fit both layouts.
+static Layout joined_layout(std::span<const Tensor> parts, const Tensor& first) {
+  if (!keeps_channels_last(first.device()) || first.dim() != 4) return Layout::contiguous;
+  bool any = false;
+  for (const Tensor& part : parts) {
+    if (part.numel() == 0 || lies_both_ways(part.shape())) continue;
+    if (!has_channels_innermost(part)) return Layout::contiguous;
+    any = true;
+  }
+  return any ? Layout::channels_last : Layout::contiguous;
+}
+
 Tensor cat(std::span<const Tensor> parts, std::int64_t dim) {
   if (parts.empty()) throw ShapeError("[cat] expected at least one tensor, got none");
   for (const Tensor& part : parts) expect_same_device("cat", {&parts.front(), &part});
@@ -132,7 +148,7 @@ Tensor cat(std::span<const Tensor> parts, std::int64_t dim) {
     }
     shape[d] = checked_add(shape[d], part.shape()[d], "cat");
   }
-  const Tensor y = Tensor::empty(shape, dtype, first.device());
+  const Tensor y = empty_in(joined_layout(parts, first), shape, dtype, first.device());
   std::int64_t start = 0;
   for (const Tensor& part : parts) {
     if (is_left_out_of_cat(part, first.dim())) continue;
@@ -146,8 +162,12 @@ Tensor zeros(const Shape& shape, DType dtype, Device device) { return full(shape
 Tensor ones(const Shape& shape, DType dtype, Device device) { return full(shape, 1, dtype, device); }
 
 Tensor full(const Shape& shape, Scalar value, DType dtype, Device device) {
+  return full_in(Layout::contiguous, shape, value, dtype, device);
+}
+
+Tensor full_in(Layout layout, const Shape& shape, Scalar value, DType dtype, Device device) {
   value = fitting("full", value, dtype);
-  const Tensor y = Tensor::empty(shape, dtype, device);
+  const Tensor y = empty_in(layout, shape, dtype, device);
   operations<CopyOperations>(y).fill(y, value);
   return y;
 }

@@ -10,9 +10,10 @@ namespace hop::kernels {
 
 /// `x` itself if it is contiguous, otherwise a contiguous copy.
 Tensor contiguous(const Tensor& x);
-/// A contiguous copy with its own storage.
+/// A copy with its own storage. Contiguous, except that on the CPU an image with channels last (tensor/memory_format.h)
+/// or a part of one gives an image with channels last. cast() does the same.
 Tensor clone(const Tensor& x);
-/// `x` as `dtype`: `x` itself if it has this dtype, otherwise a contiguous copy. Float to integer truncates. Any dtype
+/// `x` as `dtype`: `x` itself if it has this dtype, otherwise a copy. Float to integer truncates. Any dtype
 /// to bool is != 0.
 Tensor cast(const Tensor& x, DType dtype);
 /// `x` on `device`: `x` itself if it is there, otherwise a contiguous copy, which is complete when the call returns.
@@ -24,9 +25,10 @@ void copy_(const Tensor& y, const Tensor& x);
 /// y <- value. Bumps y's version. Throws DtypeError for a number that y's dtype cannot hold (300 in u8, NaN in i64).
 void fill_(const Tensor& y, Scalar value);
 
-/// Joins along an existing dimension; dtypes are promoted. A 1-d tensor without elements (an empty start) joins tensors
-/// of any rank and adds only its dtype. Throws ShapeError if sizes along other dimensions differ, or if `parts` is
-/// empty.
+/// Joins along an existing dimension; dtypes are promoted. Contiguous, except that on the CPU images that all lie with
+/// channels last give an image with channels last; those of one channel or one pixel lie in both ways. A 1-d tensor
+/// without elements (an empty start) joins tensors of any rank and adds only its dtype. Throws ShapeError if sizes
+/// along other dimensions differ, or if `parts` is empty.
 Tensor cat(std::span<const Tensor> parts, std::int64_t dim);
 /// Whether `part` is an empty start among tensors of `rank` dimensions: 1-d, without elements.
 bool is_left_out_of_cat(const Tensor& part, int rank);

@@ -6,6 +6,7 @@
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
 #include "kernels/group_norm_operations.h"
+#include "kernels/layout_internal.h"
 #include "kernels/norm_internal.h"
 
 namespace hop::kernels {
@@ -44,9 +45,9 @@ NormResult group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight
     throw ShapeError("[group_norm] expected values to normalise, got " + x.describe());
   const auto empty = [&](const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); };
   const NormResult result{empty(x.shape()), empty(statistics), empty(statistics)};
-  if (x.numel() != 0)
-    operations<GroupNormOperations>(x).group_norm(contiguous(x), dense(weight), dense(bias), eps, result);
-  return result;
+  if (x.numel() == 0) return result;
+  operations<GroupNormOperations>(x).group_norm(contiguous(x), dense(weight), dense(bias), eps, result);
+  return {in_layout(kept_layout(x), result.y), result.mean, result.rstd};
 }
 
 NormGrads group_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
@@ -65,11 +66,10 @@ NormGrads group_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
   expect_parameter(kOp, "weight", weight, x.shape());
   const auto per_channel = [&] { return weight.defined() ? zeros(weight.shape(), x.dtype(), x.device()) : Tensor(); };
   const NormGrads grads{Tensor::empty(x.shape(), x.dtype(), x.device()), per_channel(), per_channel()};
-  if (x.numel() != 0) {
-    operations<GroupNormOperations>(x).group_norm_grad(contiguous(g), contiguous(x), dense(weight), contiguous(mean),
-                                                       contiguous(rstd), grads);
-  }
-  return grads;
+  if (x.numel() == 0) return grads;
+  operations<GroupNormOperations>(x).group_norm_grad(contiguous(g), contiguous(x), dense(weight), contiguous(mean),
+                                                     contiguous(rstd), grads);
+  return {in_layout(kept_layout(x), grads.dx), grads.dweight, grads.dbias};
 }
 
 }  // namespace hop::kernels

@@ -18,10 +18,10 @@ bool any_half(const Tensors&... operands) {
   return (is_half(operands) || ...);
 }
 
-/// x in the dtype in which operations compute, in its own layout; x itself if it has that dtype or is undefined.
+/// x in the dtype in which operations compute, in the layout of a copy; x itself if it has that dtype or is undefined.
 inline Tensor widened(const Tensor& x) {
   if (!is_half(x)) return x;
-  const Tensor y = empty_in(kept_layout(x), x.shape(), DType::f32, x.device());
+  const Tensor y = empty_in(copied_layout(x), x.shape(), DType::f32, x.device());
   operations<CopyOperations>(x).copy(y, x);
   return y;
 }

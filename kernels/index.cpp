@@ -7,6 +7,8 @@
 #include "kernels/expect_internal.h"
 #include "kernels/half_internal.h"
 #include "kernels/index_operations.h"
+#include "kernels/layout_internal.h"
+#include "kernels/view.h"
 
 namespace hop::kernels {
 namespace {
@@ -46,6 +48,21 @@ void check_not_empty(const char* op, const Shape& shape, int dim, const Tensor& 
                    ", got " + index.describe());
 }
 
+/// The layout of both x and a result of `shape`: channels last if both can have it.
+Layout common_layout(const Tensor& x, const Shape& shape) {
+  const Layout layout = copied_layout(x);
+  return layout == Layout::channels_last && lies_both_ways(shape) ? Layout::contiguous : layout;
+}
+
+/// A dimension of an image (N, C, H, W) among those of its memory with channels last, (N, H, W, C).
+int dim_of_memory(int dim) { return dim == 0 ? 0 : dim == 1 ? 3 : dim - 1; }
+
+/// An image with channels last as the contiguous tensor (N, H, W, C).
+Tensor by_memory(const Tensor& x) {
+  constexpr std::int64_t kOrder[] = {0, 2, 3, 1};
+  return permute(x, kOrder);
+}
+
 }  // namespace
 
 Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index, const char* op) {
@@ -80,8 +97,14 @@ Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index, cons
   check_not_empty(op, x.shape(), d, dense);
   Shape shape = x.shape();
   shape[d] = index.numel();
-  const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
-  if (y.numel() != 0) operations<IndexOperations>(x).index_select(op, contiguous(x), d, dense, y);
+  const Layout layout = common_layout(x, shape);
+  const Tensor y = empty_in(layout, shape, x.dtype(), x.device());
+  if (y.numel() == 0) return y;
+  const Tensor from = in_layout(layout, x);
+  if (layout == Layout::channels_last)
+    operations<IndexOperations>(x).index_select(op, by_memory(from), dim_of_memory(d), dense, by_memory(y));
+  else
+    operations<IndexOperations>(x).index_select(op, from, d, dense, y);
   return y;
 }
 
@@ -95,8 +118,14 @@ Tensor index_add(const Shape& shape, std::int64_t dim, const Tensor& index, cons
   expected[d] = index.numel();
   expect_shape(op, "values", g, expected);
   check_not_empty(op, shape, d, dense);
-  const Tensor y = Tensor::empty(shape, g.dtype(), g.device());
-  if (y.numel() != 0) operations<IndexOperations>(g).index_add(op, contiguous(g), d, dense, y);
+  const Layout layout = common_layout(g, shape);
+  const Tensor y = empty_in(layout, shape, g.dtype(), g.device());
+  if (y.numel() == 0) return y;
+  const Tensor from = in_layout(layout, g);
+  if (layout == Layout::channels_last)
+    operations<IndexOperations>(g).index_add(op, by_memory(from), dim_of_memory(d), dense, by_memory(y));
+  else
+    operations<IndexOperations>(g).index_add(op, from, d, dense, y);
   return y;
 }
 

@@ -23,10 +23,22 @@ bool is_channels_last(const Tensor& x) {
   return true;
 }
 
-Tensor empty_in(Layout layout, const Shape& shape, DType dtype, Device device) {
-  if (layout == Layout::contiguous || shape[1] == 1 || shape[2] * shape[3] == 1) {
-    return Tensor::empty(shape, dtype, device);
+bool has_channels_innermost(const Tensor& x) {
+  if (x.is_contiguous() || x.dim() != 4) return false;
+  const Shape& n = x.shape();
+  const Strides& step = x.strides();
+  if (lies_both_ways(n) || step[1] != 1) return false;
+  std::int64_t reach = n[1];  // elements that the finer dimensions span
+  for (const int d : {3, 2, 0}) {
+    if (n[d] == 1) continue;
+    if (step[d] < reach) return false;
+    reach += (n[d] - 1) * step[d];
   }
+  return true;
+}
+
+Tensor empty_in(Layout layout, const Shape& shape, DType dtype, Device device) {
+  if (layout == Layout::contiguous || lies_both_ways(shape)) return Tensor::empty(shape, dtype, device);
   const auto bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
   return Tensor::view(Storage(bytes, device), dtype, shape, channels_last_strides(shape));
 }

@@ -8,6 +8,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/expect_internal.h"
 #include "kernels/half_internal.h"
+#include "kernels/layout_internal.h"
 #include "kernels/random_operations.h"
 
 namespace hop::kernels {
@@ -15,7 +16,7 @@ namespace {
 
 void expect_target(const char* op, const Tensor& y) {
   expect_any_floating(op, y);
-  if (!y.is_contiguous())
+  if (!y.is_contiguous() && !is_channels_last(y))
     throw ShapeError("[" + std::string(op) + "] expected a contiguous tensor, got a strided view of " + y.describe());
 }
 
@@ -30,6 +31,11 @@ void uniform_(const Tensor& y, double low, double high, RandomAddress address) {
                       " holds, got " + Scalar(low).to_string() + " and " + Scalar(high).to_string());
   }
   if (low == high) return fill_(y, low);
+  if (!y.is_contiguous()) {
+    const Tensor planes = Tensor::empty(y.shape(), y.dtype(), y.device());
+    uniform_(planes, low, high, address);
+    return copy_(y, planes);
+  }
   if (is_half(y)) {
     const Tensor wide = Tensor::empty(y.shape(), DType::f32, y.device());
     uniform_(wide, low, high, address);
@@ -46,6 +52,11 @@ void normal_(const Tensor& y, double mean, double std, RandomAddress address) {
     throw ConfigError("[normal_] expected a finite mean and a finite std >= 0, got " + Scalar(mean).to_string() +
                       " and " + Scalar(std).to_string());
   }
+  if (!y.is_contiguous()) {
+    const Tensor planes = Tensor::empty(y.shape(), y.dtype(), y.device());
+    normal_(planes, mean, std, address);
+    return copy_(y, planes);
+  }
   if (is_half(y)) {
     const Tensor wide = Tensor::empty(y.shape(), DType::f32, y.device());
     normal_(wide, mean, std, address);
@@ -59,10 +70,11 @@ Tensor dropout(const Tensor& x, double p, RandomAddress address) {
   expect_any_floating("dropout", x);
   if (is_half(x)) return narrowed("dropout", dropout(widened(x), p, address), x.dtype());
   if (!(p >= 0 && p <= 1)) throw ConfigError("[dropout] expected 0 <= p <= 1, got " + Scalar(p).to_string());
-  if (p == 1) return zeros(x.shape(), x.dtype(), x.device());
+  const Layout layout = copied_layout(x);
+  if (p == 1) return full_in(layout, x.shape(), 0, x.dtype(), x.device());
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   if (y.numel() != 0) operations<RandomOperations>(x).dropout(contiguous(x), y, p, address);
-  return y;
+  return in_layout(layout, y);  // random numbers belong to the elements in row-major order
 }
 
 }  // namespace hop::kernels

@@ -6,7 +6,8 @@
 
 namespace hop::kernels {
 
-/// y <- uniform in [low, high); all low if low = high. y is contiguous and floating: f64 takes the same 24 bits, bf16
+/// y <- uniform in [low, high); all low if low = high. y is contiguous or has channels last,
+/// which does not change its numbers, and is floating: f64 takes the same 24 bits, bf16
 /// and f16 round the numbers of f32, and those that reach `high` become low. Bumps y's version. Throws ConfigError
 /// unless low <= high, and both and their distance are finite in y's dtype.
 void uniform_(const Tensor& y, double low, double high, RandomAddress address);

@@ -44,10 +44,10 @@ struct KaimingOptions {
   Nonlinearity nonlinearity = Nonlinearity::leaky_relu;
 };
 
-// Each function writes a contiguous floating tensor in place, outside any graph; element i is a function of (address,
-// i) alone. A weight is (out, in, receptive field ..), at least 2-d; fan_in = in * field, fan_out = out * field. All
-// throw DtypeError; ShapeError for a strided view and for a weight of fewer dimensions; ConfigError for a range or
-// deviation that is not finite.
+// Each function writes a floating tensor in place, contiguous or with channels last, outside any graph; element i is a
+// function of (address, i) alone. A weight is (out, in, receptive field ..), at least 2-d; fan_in = in * field, fan_out
+// = out * field. All throw DtypeError; ShapeError for a strided view and for a weight of fewer dimensions; ConfigError
+// for a range or deviation that is not finite.
 
 /// Every element <- value; t of any shape, dtype and strides.
 void constant_(const Tensor& t, double value);

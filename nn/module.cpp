@@ -4,6 +4,7 @@
 #include "autograd/copy.h"
 #include "autograd/grad_mode.h"
 #include "autograd/inplace.h"
+#include "autograd/memory_format.h"
 #include "autograd/rerun.h"
 #include "kernels/capture.h"
 #include "kernels/copy.h"
@@ -68,6 +69,7 @@ Tensor Module::operator()(const Tensor& x) {
 
 Tensor Module::to(const Tensor& x, DType dtype) { return hop::to(x, dtype); }
 Tensor Module::to(const Tensor& x, Device device) { return hop::to(x, device); }
+Tensor Module::to(const Tensor& x, MemoryFormat format) { return hop::to(x, format); }
 
 std::vector<Tensor> Module::parameters() const {
   std::vector<Tensor> tensors;
@@ -178,8 +180,28 @@ Module& Module::to(Device device, std::optional<DType> dtype) {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& tensor = tensors[i].tensor;
     if (moved[i].is_same(tensor)) continue;
-    tensor.rebind(moved[i].storage(), moved[i].storage_offset(), moved[i].dtype());
+    tensor.rebind(moved[i].storage(), moved[i].storage_offset(), moved[i].dtype(), moved[i].strides());
     if (gradients[i].defined()) tensor.set_grad(gradients[i]);
+  }
+  return *this;
+}
+
+Module& Module::to(MemoryFormat format) {
+  std::vector<NamedTensor> tensors = named_parameters();
+  const std::vector<NamedTensor> buffers = named_buffers();
+  tensors.insert(tensors.end(), buffers.begin(), buffers.end());
+  std::vector<Tensor> moved;
+  for (const NamedTensor& entry : tensors) {
+    if (format == MemoryFormat::channels_last && entry.tensor.dim() == 5) {
+      throw ShapeError("[" + type_name() + "] expected parameters of at most four dimensions for channels last, got " +
+                       entry.tensor.describe() + " (" + entry.name + ")");
+    }
+    moved.push_back(entry.tensor.dim() == 4 ? contiguous(entry.tensor.detach(), format) : entry.tensor);
+  }
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& tensor = tensors[i].tensor;
+    if (moved[i].strides() == tensor.strides()) continue;
+    tensor.rebind(moved[i].storage(), moved[i].storage_offset(), moved[i].dtype(), moved[i].strides());
   }
   return *this;
 }

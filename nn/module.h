@@ -21,6 +21,7 @@
 
 #include "nn/any_module.h"
 #include "nn/parameter.h"
+#include "tensor/memory_format.h"
 #include "tensor/random.h"
 #include "tensor/tensor.h"
 
@@ -111,6 +112,13 @@ class Module {
   Module& to(Device device, std::optional<DType> dtype);
   /// Converts them where they are.
   Module& to(DType dtype);
+  /// torch.nn.Module.to(memory_format): lays parameters and buffers of four dimensions so, in place, as the others move
+  /// them; their gradients stay contiguous. Values and files do not change, and no convolution becomes faster: each
+  /// call turns its weights to the format of its kernel, whatever theirs is. What makes convolutions and the layers
+  /// between them work on channels last is the format of the images, `net(to(x, MemoryFormat::channels_last))`. An
+  /// optimizer and a state block lay parameters contiguous again. Throws ShapeError for channels last if there is a
+  /// parameter or buffer of five dimensions, as PyTorch does, before anything has moved.
+  Module& to(MemoryFormat format);
 
   /// Training mode of this module and all descendants (Dropout, BatchNorm).
   void train(bool on = true);
@@ -177,9 +185,10 @@ class Module {
   // Only derived classes make copies: a copy as a plain Module would lose its forward().
   Module(const Module& other);
 
-  /// hop::to(x, dtype) and hop::to(x, device), which the member functions of the same name hide inside forward().
+  /// hop::to() of a tensor, which the member functions of the same name hide inside forward().
   static Tensor to(const Tensor& x, DType dtype);
   static Tensor to(const Tensor& x, Device device);
+  static Tensor to(const Tensor& x, MemoryFormat format);
 
   /// Registers `tensor` under `name` and returns the handle to keep: `nn::Parameter scale = register_parameter(..)`.
   /// Names are not empty, have no dot and are taken once: ConfigError.

@@ -136,7 +136,10 @@ Tensor Tensor::detach() const {
 }
 
 void Tensor::rebind(Storage storage, std::int64_t offset, DType dtype) const {
-  const Strides strides = contiguous_strides(shape());
+  rebind(std::move(storage), offset, dtype, contiguous_strides(shape()));
+}
+
+void Tensor::rebind(Storage storage, std::int64_t offset, DType dtype, const Strides& strides) const {
   check_inside(storage, dtype, shape(), strides, offset);
   Body& b = body();
   b.dtype = dtype;
@@ -145,7 +148,7 @@ void Tensor::rebind(Storage storage, std::int64_t offset, DType dtype) const {
   b.storage = std::move(storage);
   b.strides = strides;
   b.offset = offset;
-  b.contiguous = true;
+  b.contiguous = is_row_major(b.shape, strides, b.numel);
 }
 
 bool Tensor::requires_grad() const {

@@ -125,6 +125,8 @@ class Tensor {
   void rebind(Storage storage, std::int64_t offset) const { rebind(std::move(storage), offset, dtype()); }
   /// The same, with bytes of another dtype: this tensor has that dtype from then on. For modules that change theirs.
   void rebind(Storage storage, std::int64_t offset, DType dtype) const;
+  /// The same, with the elements in another order: one stride per dimension. Throws ShapeError if they leave `storage`.
+  void rebind(Storage storage, std::int64_t offset, DType dtype, const Strides& strides) const;
 
   std::uint32_t version() const { return body().storage.version(); }
   void bump_version() const {

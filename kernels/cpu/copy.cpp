@@ -89,10 +89,10 @@ struct Copy {
   }
 };
 
-/// Walks in the order of y's memory if y is an image with channels last, otherwise row by row.
+/// Walks in the order of y's memory if y is an image with channels last or a part of one, otherwise row by row.
 CopyWalk make_walk(const Tensor& y, const Strides& steps) {
   const Strides own = broadcast_strides(y.shape(), y.strides(), size_of(y.dtype()), y.shape());
-  if (!is_channels_last(y)) return {y.shape(), {own, steps}, 2};
+  if (!has_channels_innermost(y)) return {y.shape(), {own, steps}, 2};
   return {channels_innermost(y.shape()), {channels_innermost(own), channels_innermost(steps)}, 2};
 }
 
@@ -119,7 +119,7 @@ void copy(const Tensor& y, const Tensor& x) {
 
 void fill(const Tensor& y, Scalar value) {
   if (y.numel() == 0) return;
-  if (y.is_contiguous() && is_zero(value)) {
+  if (is_zero(value) && (y.is_contiguous() || is_channels_last(y))) {
     const std::size_t bytes = static_cast<std::size_t>(y.numel()) * size_of(y.dtype());
     return launch([to = y.raw_data(), bytes] { std::memset(to, 0, bytes); });
   }

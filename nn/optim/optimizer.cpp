@@ -14,6 +14,7 @@
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "kernels/expect_internal.h"
+#include "kernels/layout_internal.h"
 #include "nn/detail/number.h"
 #include "nn/detail/text.h"
 #include "tensor/autograd_slot.h"
@@ -49,7 +50,7 @@ void check_parameter(const nn::NamedTensor& entry, Device device) {
     throw AutogradError("[optimizer] expected parameters that are leaves, got " + p.describe() +
                         " that was computed from others (" + entry.name + "); detach() it first");
   }
-  if (!p.is_contiguous()) {
+  if (!p.is_contiguous() && !kernels::is_channels_last(p)) {
     throw ShapeError("[optimizer] expected contiguous parameters, got a strided view (" + entry.name + ")");
   }
 }
@@ -87,6 +88,10 @@ Optimizer::Optimizer(const ParameterList& parameters, const std::vector<std::str
   for (const nn::NamedTensor& entry : parameters.tensors()) {
     check_parameter(entry, device);
     const Tensor& p = entry.tensor;
+    if (!p.is_contiguous()) {  // one pass updates parameters, gradients and slots side by side
+      const Tensor rows = kernels::contiguous(p.detach());
+      p.rebind(rows.storage(), rows.storage_offset());
+    }
     if (!seen.insert(p.id()).second) {
       throw ConfigError("[optimizer] expected distinct parameters, got one twice (" + entry.name + ")");
     }
@@ -112,6 +117,7 @@ void Optimizer::check_unmoved(std::size_t i) const {
   };
   if (p.dtype() != table_->dtypes[i]) throw DtypeError(text("of " + std::string(name(table_->dtypes[i]))));
   if (p.device() != gradients_.device()) throw DeviceError(text("on " + gradients_.device().to_string()));
+  if (!p.is_contiguous()) throw ShapeError(text("that is contiguous"));
 }
 
 // Each gradient gets its own storage, which borrows a part of the block, so that versions are counted per gradient.

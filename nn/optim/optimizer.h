@@ -128,7 +128,8 @@ class Optimizer {
 
  protected:
   /// Parameters are floating, contiguous, distinct, on one device, and not computed from others (DtypeError,
-  /// ShapeError, ConfigError, DeviceError, AutogradError). Parameters that require no gradient now may require one
+  /// ShapeError, ConfigError, DeviceError, AutogradError). Those with channels last are laid contiguous in place.
+  /// Parameters that require no gradient now may require one
   /// later. Existing gradients are kept. `slots` names the tensors that the method keeps per parameter; they start at
   /// zero.
   Optimizer(const ParameterList& parameters, const std::vector<std::string_view>& slots, double lr);

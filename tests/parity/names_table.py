@@ -191,7 +191,6 @@ OTHER = {
         "resize": "`interpolate` for images; `reshape`",
         "tolist": "`to_vector<T>(x)`",
         "values": "`Sorted`, of `sort` and `topk`, has `values`",
-        "empty_like": "`Tensor::empty`",
     },
 }
 

@@ -1,4 +1,6 @@
 // Shapes, new tensors, reductions and products.
+#include <optional>
+
 #include "autograd/ops.h"
 #include "nn/functional.h"
 #include "tests/parity/tables.h"
@@ -8,10 +10,24 @@ namespace {
 
 using A = Arguments;
 
+/// Nothing for torch.preserve_format and where there is none.
+std::optional<MemoryFormat> memory_format(const A& a) {
+  using Format = std::optional<MemoryFormat>;
+  return a.choice<Format>("memory_format", std::nullopt,
+                          {{"torch.preserve_format", std::nullopt},
+                           {"torch.contiguous_format", MemoryFormat::contiguous},
+                           {"torch.channels_last", MemoryFormat::channels_last}});
+}
+
 Rows shape_rows() {
   return {
-      {"clone", [](const A& a) { return clone(a["input"]); }},
-      {"contiguous", [](const A& a) { return contiguous(a["input"]); }},
+      {"clone",
+       [](const A& a) {
+         const auto format = memory_format(a);
+         return format ? clone(a["input"], *format) : clone(a["input"]);
+       }},
+      {"contiguous",
+       [](const A& a) { return contiguous(a["input"], memory_format(a).value_or(MemoryFormat::contiguous)); }},
       {"cat", [](const A& a) { return cat(a.tensors("tensors"), a.integer("dim", 0)); }},
       {"stack", [](const A& a) { return stack(a.tensors("tensors"), a.integer("dim", 0)); }},
       {"split",
@@ -74,8 +90,16 @@ Rows creation_rows() {
       {"zeros", [options](const A& a) { return zeros(a.shape("size"), options(a)); }},
       {"ones", [options](const A& a) { return ones(a.shape("size"), options(a)); }},
       {"full", [options](const A& a) { return full(a.shape("size"), a.scalar("fill_value", 0), options(a)); }},
-      {"zeros_like", [](const A& a) { return zeros_like(a["input"]); }},
-      {"ones_like", [](const A& a) { return ones_like(a["input"]); }},
+      {"zeros_like",
+       [](const A& a) {
+         const auto format = memory_format(a);
+         return format ? zeros_like(a["input"], *format) : zeros_like(a["input"]);
+       }},
+      {"ones_like",
+       [](const A& a) {
+         const auto format = memory_format(a);
+         return format ? ones_like(a["input"], *format) : ones_like(a["input"]);
+       }},
       {"full_like",
        [](const A& a) { return full_like(a["input"], a.scalar("fill_value", 0), a.dtype(a["input"].dtype())); }},
       {"eye", [options](const A& a) { return eye(a.integer("n", 0), a.integer("m", -1), options(a)); }},

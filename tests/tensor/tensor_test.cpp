@@ -197,6 +197,19 @@ TEST(TensorRebind, MakesAStridedTensorContiguous) {
   EXPECT_EQ(turned.strides(), Strides({3, 1}));
 }
 
+TEST(TensorRebind, TakesStridesOfItsOwn) {
+  const Tensor a = Tensor::empty({2, 3}, DType::f32);
+  const Tensor block = Tensor::from<float>({9, 1, 4, 2, 5, 3, 6}, {7});
+  a.rebind(block.storage(), 1, DType::f32, {1, 2});
+  EXPECT_FALSE(a.is_contiguous());
+  EXPECT_EQ(a.strides(), Strides({1, 2}));
+  EXPECT_EQ(a.as_strided({}, {}, a.storage_offset() + 1 + 2 * 2).item<float>(), 6);  // element (1, 2)
+  EXPECT_THROW(a.rebind(block.storage(), 2, DType::f32, {1, 2}), ShapeError);
+  EXPECT_EQ(a.storage_offset(), 1);
+  a.rebind(block.storage(), 0, DType::f32, {3, 1});
+  EXPECT_TRUE(a.is_contiguous());
+}
+
 TEST(TensorGradient, LiesInASlotThatOnlySomeTensorsHave) {
   const Tensor a = Tensor::empty({2}, DType::f32);
   EXPECT_EQ(a.autograd_slot(), nullptr);
