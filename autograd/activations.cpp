@@ -27,6 +27,10 @@ Tensor bounded(const Tensor& x, double low, double high) {
 
 }  // namespace
 
+Tensor gelu(const Tensor& x, GeluApproximate approximate) {
+  return approximate == GeluApproximate::tanh ? gelu_tanh(x) : gelu(x);
+}
+
 Tensor hardtanh(const Tensor& x, double min_val, double max_val) {
   if (any_half(x)) return rounded_like(hardtanh(in_f32(x), min_val, max_val), x);
   kernels::expect_floating("hardtanh", x);

@@ -11,6 +11,10 @@
 
 namespace hop {
 
+/// How gelu() computes: exactly, by erf, or x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which is the formula by tanh.
+enum class GeluApproximate : std::uint8_t { none, tanh };
+/// torch.nn.functional.gelu with `approximate`.
+Tensor gelu(const Tensor& x, GeluApproximate approximate);
 /// min for x <= min, max for x >= max, else x. The gradient at min and max is 0 (that of clamp() is 1).
 Tensor hardtanh(const Tensor& x, double min_val = -1, double max_val = 1);
 /// hardtanh(x, 0, 6).
