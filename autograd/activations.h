@@ -53,6 +53,11 @@ Tensor clamp(const Tensor& x, const Tensor& min, const Tensor& max);
 /// torch.logaddexp: log(exp(a) + exp(b)), without overflow. Integers become f32.
 Tensor logaddexp(const Tensor& a, const Tensor& b);
 
+/// torch.add and torch.sub with `alpha`: a + alpha b and a - alpha b, of bf16 and f16 with one rounding. Throws
+/// DtypeError for a fractional alpha if neither a nor b is floating, and for sub() of bools.
+Tensor add(const Tensor& a, kernels::Input b, Scalar alpha);
+Tensor sub(const Tensor& a, kernels::Input b, Scalar alpha);
+
 /// torch.lerp: start + weight (end - start). From |weight| 0.5 on it computes end - (1 - weight) (end - start), so that
 /// weight 1 gives exactly `end`. weight is a number or a tensor. Throws DtypeError unless the tensors are floating.
 Tensor lerp(const Tensor& start, const Tensor& end, kernels::Input weight);

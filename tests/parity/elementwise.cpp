@@ -44,6 +44,16 @@ Rows elementwise_rows() {
   Rows rows = table_rows();
   // Of one name, the last row counts: those with attributes.
   const Rows more = {
+      {"add",
+       [](const A& a) {
+         if (a.has("alpha")) return hop::add(a["input"], a.operand("other"), a.scalar("alpha", 1));
+         return hop::add(a.operand("input"), a.operand("other"));
+       }},
+      {"sub",
+       [](const A& a) {
+         if (a.has("alpha")) return hop::sub(a["input"], a.operand("other"), a.scalar("alpha", 1));
+         return hop::sub(a.operand("input"), a.operand("other"));
+       }},
       {"gelu",
        [](const A& a) { return gelu(a["input"], a.choice("approximate", GeluApproximate::none, kApproximations)); }},
       {"pow", [](const A& a) { return hop::pow(a.operand("input"), a.operand("exponent")); }},
