@@ -27,6 +27,10 @@ Tensor bounded(const Tensor& x, double low, double high) {
 
 }  // namespace
 
+Tensor gelu(const Tensor& x, GeluApproximate approximate) {
+  return approximate == GeluApproximate::tanh ? gelu_tanh(x) : gelu(x);
+}
+
 Tensor hardtanh(const Tensor& x, double min_val, double max_val) {
   if (any_half(x)) return rounded_like(hardtanh(in_f32(x), min_val, max_val), x);
   kernels::expect_floating("hardtanh", x);
@@ -154,6 +158,49 @@ Tensor logaddexp(const Tensor& a, const Tensor& b) {
   const Tensor high = where(a_leads, a, b), low = where(a_leads, b, a);
   const Tensor are_infinite = kernels::logical_and(kernels::eq(high, low), kernels::eq(kernels::abs(high), HUGE_VAL));
   return high - logsigmoid(where(are_infinite, 0, high - low));
+}
+
+namespace {
+
+bool is_whole(const Scalar& number) { return !is_floating(number.dtype()); }
+
+[[noreturn]] void reject_alpha(const char* op, const Scalar& alpha) {
+  throw DtypeError(expected(op) + "a whole alpha, because no operand is floating, got " + alpha.to_string());
+}
+
+// alpha b in the dtype of a + alpha b.
+Tensor scaled(const char* op, const Tensor& a, const Tensor& b, const Scalar& alpha) {
+  const DType dtype = result_type(autograd::operand_of(a), autograd::operand_of(b));
+  if (!is_whole(alpha) && !is_floating(dtype)) reject_alpha(op, alpha);
+  if (dtype == DType::boolean) return to(b, dtype) * Scalar(alpha.to<double>() != 0);
+  return to(b, dtype) * alpha;
+}
+
+// Whole numbers stay whole, and wrap as those of tensors do.
+Scalar scaled(const char* op, const Tensor& a, const Scalar& b, const Scalar& alpha) {
+  if (!is_whole(alpha) && is_whole(b) && !is_floating(a.dtype())) reject_alpha(op, alpha);
+  if (!is_whole(alpha) || !is_whole(b)) return b.to<double>() * alpha.to<double>();
+  if (a.dtype() == DType::boolean && b.dtype() == DType::boolean) return b.to<bool>() && alpha.to<double>() != 0;
+  const auto bits = [](const Scalar& x) { return static_cast<std::uint64_t>(x.to<std::int64_t>()); };
+  return static_cast<std::int64_t>(bits(b) * bits(alpha));
+}
+
+}  // namespace
+
+Tensor add(const Tensor& a, Input b, Scalar alpha) {
+  kernels::expect_defined("add", a);
+  if (!b.is_tensor()) return a + scaled("add", a, b.number(), alpha);
+  kernels::expect_same_device("add", {&a, &b.tensor()});
+  if (any_half(a, b.tensor())) return rounded_like(add(in_f32(a), in_f32(b.tensor()), alpha), a, b.tensor());
+  return a + scaled("add", a, b.tensor(), alpha);
+}
+
+Tensor sub(const Tensor& a, Input b, Scalar alpha) {
+  kernels::expect_defined("sub", a);
+  if (!b.is_tensor()) return a - scaled("sub", a, b.number(), alpha);
+  kernels::expect_same_device("sub", {&a, &b.tensor()});
+  if (any_half(a, b.tensor())) return rounded_like(sub(in_f32(a), in_f32(b.tensor()), alpha), a, b.tensor());
+  return a - scaled("sub", a, b.tensor(), alpha);
 }
 
 Tensor lerp(const Tensor& start, const Tensor& end, Input weight) {

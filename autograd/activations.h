@@ -11,6 +11,10 @@
 
 namespace hop {
 
+/// How gelu() computes: exactly, by erf, or x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which is the formula by tanh.
+enum class GeluApproximate : std::uint8_t { none, tanh };
+/// torch.nn.functional.gelu with `approximate`.
+Tensor gelu(const Tensor& x, GeluApproximate approximate);
 /// min for x <= min, max for x >= max, else x. The gradient at min and max is 0 (that of clamp() is 1).
 Tensor hardtanh(const Tensor& x, double min_val = -1, double max_val = 1);
 /// hardtanh(x, 0, 6).
@@ -48,6 +52,11 @@ Tensor logit(const Tensor& x, std::optional<double> eps = std::nullopt);
 Tensor clamp(const Tensor& x, const Tensor& min, const Tensor& max);
 /// torch.logaddexp: log(exp(a) + exp(b)), without overflow. Integers become f32.
 Tensor logaddexp(const Tensor& a, const Tensor& b);
+
+/// torch.add and torch.sub with `alpha`: a + alpha b and a - alpha b, of bf16 and f16 with one rounding. Throws
+/// DtypeError for a fractional alpha if neither a nor b is floating, and for sub() of bools.
+Tensor add(const Tensor& a, kernels::Input b, Scalar alpha);
+Tensor sub(const Tensor& a, kernels::Input b, Scalar alpha);
 
 /// torch.lerp: start + weight (end - start). From |weight| 0.5 on it computes end - (1 - weight) (end - start), so that
 /// weight 1 gives exactly `end`. weight is a number or a tensor. Throws DtypeError unless the tensors are floating.

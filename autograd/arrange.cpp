@@ -7,6 +7,7 @@
 #include "autograd/copy.h"
 #include "autograd/half_internal.h"
 #include "autograd/index.h"
+#include "autograd/index_internal.h"
 #include "autograd/record.h"
 #include "autograd/view.h"
 #include "kernels/copy.h"
@@ -198,6 +199,43 @@ Tensor repeat_interleave(const Tensor& x, std::int64_t repeats) {
 Tensor repeat_interleave(const Tensor& x, std::int64_t repeats, std::int64_t dim) {
   const int d = existing_dim("repeat_interleave", x, dim);
   return repeat_dim("repeat_interleave", x, d, repeats, Repeated::elements);
+}
+
+namespace {
+
+// How often element i comes, once for all elements or once for each. The host reads it.
+Tensor repeated_positions(const Tensor& repeats, std::int64_t n, Device device) {
+  constexpr const char* kOp = "repeat_interleave";
+  kernels::expect_defined(kOp, repeats);
+  if (repeats.dtype() != DType::i64 && repeats.dtype() != DType::i32)
+    throw DtypeError(expected(kOp) + "repeats of i64 or i32, got " + repeats.describe());
+  if (repeats.dim() > 1 || (repeats.numel() != 1 && repeats.numel() != n)) {
+    throw ShapeError(expected(kOp) + "one number of repeats or " + std::to_string(n) + " of them, got " +
+                     repeats.describe());
+  }
+  const Tensor host = kernels::cast(autograd::on_host(kOp, repeats), DType::i64);
+  const auto* times = host.data<std::int64_t>();
+  std::int64_t total = 0;
+  for (std::int64_t i = 0; i < host.numel(); ++i) {
+    if (times[i] < 0) throw ShapeError(expected(kOp) + "repeats of at least 0, got " + std::to_string(times[i]));
+    total = checked_add(total, host.numel() == n ? times[i] : checked_mul(times[i], n, kOp), kOp);
+  }
+  const Tensor positions = Tensor::empty({total}, DType::i64);
+  auto* next = positions.data<std::int64_t>();
+  for (std::int64_t i = 0; i < n; ++i) next = std::fill_n(next, times[host.numel() == n ? i : 0], i);
+  return kernels::to_device(positions, device);
+}
+
+}  // namespace
+
+Tensor repeat_interleave(const Tensor& x, const Tensor& repeats) {
+  kernels::expect_defined("repeat_interleave", x);
+  return repeat_interleave(reshape(x, {x.numel()}), repeats, 0);
+}
+
+Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::int64_t dim) {
+  const int d = existing_dim("repeat_interleave", x, dim);
+  return autograd::index_select_for("repeat_interleave", x, d, repeated_positions(repeats, x.size(d), x.device()));
 }
 
 // As one row of m n elements, the diagonal is a slice with the step n + 1.

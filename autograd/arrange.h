@@ -42,10 +42,14 @@ Tensor repeat(const Tensor& x, const Dims& repeats);
 /// torch.tile: repeat(), where missing repeats count as 1: (A, B) -> (A, 3 B) for (3).
 Tensor tile(const Tensor& x, const Dims& repeats);
 /// torch.repeat_interleave for one number: each element `repeats` times in a row, (a, b) -> (a, a, b, b), along `dim`.
-/// Without `dim` x is flattened first. (PyTorch also takes a tensor of repeats.) Throws ShapeError for negative
-/// repeats, and for x of shape () with a `dim`.
+/// Without `dim` x is flattened first. Throws ShapeError for negative repeats, and for x of shape () with a `dim`.
 Tensor repeat_interleave(const Tensor& x, std::int64_t repeats);
 Tensor repeat_interleave(const Tensor& x, std::int64_t repeats, std::int64_t dim);
+/// torch.repeat_interleave for a number of each element: (a, b) and repeats (1, 2) give (a, b, b). `repeats` is i64 or
+/// i32, (n) for the n elements along `dim`, or of one value for all. The host reads it: it waits for the device. Throws
+/// StateError while a step is captured, ShapeError for another size or a negative number, DtypeError.
+Tensor repeat_interleave(const Tensor& x, const Tensor& repeats);
+Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::int64_t dim);
 
 /// torch.diagonal: the elements (.., i, i + offset) of dimensions dim1 and dim2, as a new last dimension: (A, B, C) ->
 /// (C, min(A, B)) by default. A view if the strides of x allow one, otherwise a copy (PyTorch: always a view). Throws

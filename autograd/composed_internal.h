@@ -6,6 +6,8 @@
 
 #include "autograd/elementwise.h"
 #include "base/error.h"
+#include "kernels/capture.h"
+#include "kernels/copy.h"
 #include "kernels/expect_internal.h"
 #include "kernels/reduce.h"
 #include "tensor/tensor.h"
@@ -43,6 +45,13 @@ inline void expect_values(const char* op, const Tensor& x, const Dims& dims) {
 inline void expect_rank(const char* op, const char* form, const Tensor& x, int rank) {
   kernels::expect_defined(op, x);
   if (x.dim() != rank) throw ShapeError(expected(op) + form + ", got " + x.describe());
+}
+
+/// The values of x, contiguous, for the host to read. Throws StateError while a step is captured.
+inline Tensor on_host(const char* op, const Tensor& x) {
+  if (is_capturing())
+    throw StateError(expected(op) + "no capture: the host reads values, and a captured step cannot read them");
+  return kernels::to_device(kernels::contiguous(x), Device::cpu());
 }
 
 /// x^exponent for x >= 0. At x = 0 the gradient is 0, where that of pow() would be NaN or infinite.

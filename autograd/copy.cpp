@@ -35,6 +35,13 @@ Tensor to(const Tensor& x, Device device) {
   return record("to", std::move(y), {x}, [from = x.device()](BackwardContext& c) { c.set(0, to(c.grad(), from)); });
 }
 
+Tensor to(const Tensor& x, Device device, DType dtype) {
+  kernels::expect_defined("to", x);
+  // The smaller dtype travels.
+  if (size_of(dtype) < size_of(x.dtype())) return to(to(x, dtype), device);
+  return to(to(x, device), dtype);
+}
+
 namespace {
 
 struct Part {

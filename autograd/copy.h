@@ -18,6 +18,8 @@ Tensor to(const Tensor& x, DType dtype);
 /// `x` on `device`; `x` itself if it is there. Gradients come back to the device of `x`. Waits for the device. Throws
 /// StateError while a step is captured.
 Tensor to(const Tensor& x, Device device);
+/// `x` on `device` as `dtype`: both of the above. Errors as above.
+Tensor to(const Tensor& x, Device device, DType dtype);
 /// torch.Tensor.tolist() of a flat tensor: the elements in row-major order, from any device and layout. T is x's type
 /// (DtypeError). Waits for the device; throws StateError while a step is captured.
 template <class T>

@@ -13,20 +13,16 @@
 #include "kernels/capture.h"
 #include "kernels/copy.h"
 #include "kernels/index.h"
+#include "kernels/sort.h"
 #include "kernels/view.h"
 
 namespace hop {
 
 using autograd::expect_rank;
 using autograd::expected;
+using autograd::on_host;
 
 namespace {
-
-Tensor on_host(const char* op, const Tensor& x) {
-  if (is_capturing())
-    throw StateError(expected(op) + "no capture: the host reads values, and a captured step cannot read them");
-  return kernels::to_device(kernels::contiguous(x), Device::cpu());
-}
 
 Tensor vector_of(const std::vector<std::int64_t>& values, Device device) {
   return Tensor::from(std::span<const std::int64_t>(values), {static_cast<std::int64_t>(values.size())}, device);
@@ -92,28 +88,90 @@ Tensor histc(const Tensor& x, std::int64_t bins, double min, double max) {
   return kernels::cast(kernels::index_add({bins}, 0, bin, kernels::cast(is_inside, DType::f64)), x.dtype());
 }
 
-Unique unique(const Tensor& x) {
-  kernels::expect_defined("unique", x);
-  const Tensor values = flat(on_host("unique", x.detach()));
-  const Sorted sorted = sort(values, 0);
-  const auto* order = sorted.indices.data<std::int64_t>();
-  const Tensor inverse = Tensor::empty(values.shape(), DType::i64);
+namespace {
+
+/// x on the host as rows whose differences count: its elements, or its slices along `dim`.
+struct Rows {
+  Tensor host{};    // x, flat without a dim
+  Tensor values{};  // (rows, size), contiguous
+  int dim = 0;      // of `host`
+  std::int64_t count() const { return values.size(0); }
+  std::int64_t size() const { return values.size(1); }
+};
+
+Rows rows_of(const char* op, const Tensor& x, std::optional<std::int64_t> dim) {
+  kernels::expect_defined(op, x);
+  if (!dim) {
+    const Tensor line = flat(on_host(op, x.detach()));
+    return {line, *kernels::try_reshape_view(line, {line.numel(), 1}), 0};
+  }
+  const int d = autograd::existing_dim(op, x, *dim);
+  const std::int64_t n = x.size(d);
+  if (n != 0 && x.numel() == 0) throw ShapeError(expected(op) + "slices with elements, got " + x.describe());
+  const Tensor host = on_host(op, x.detach());
+  Dims order{d};
+  for (int i = 0; i < x.dim(); ++i) {
+    if (i != d) order.push_back(i);
+  }
+  const Tensor slices = kernels::contiguous(kernels::permute(host, kernels::DimList(order.begin(), order.end())));
+  return {host, *kernels::try_reshape_view(slices, {n, n == 0 ? 0 : x.numel() / n}), d};
+}
+
+/// The rows in lexicographical order; NaN is the largest value.
+std::vector<std::int64_t> sorted_order(const Rows& rows) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(rows.count()));
+  if (rows.size() == 1) {
+    const Tensor indices = kernels::argsort(flat(rows.values), 0, false);
+    std::copy_n(indices.data<std::int64_t>(), order.size(), order.begin());
+    return order;
+  }
+  std::iota(order.begin(), order.end(), 0);
+  visit_stored_dtype(rows.values.dtype(), [&]<class T>(T) {
+    const T* const at = rows.values.data<T>();
+    const auto before = [](const T& a, const T& b) { return a < b || (a == a && b != b); };
+    std::ranges::stable_sort(order, [&, size = rows.size()](std::int64_t a, std::int64_t b) {
+      return std::lexicographical_compare(at + a * size, at + (a + 1) * size, at + b * size, at + (b + 1) * size,
+                                          before);
+    });
+  });
+  return order;
+}
+
+/// The rows, taken in `order`, without those that equal the one before.
+Unique grouped(const Tensor& x, const Rows& rows, bool is_flat, const std::vector<std::int64_t>& order) {
+  const Tensor inverse = Tensor::empty({rows.count()}, DType::i64);
   std::vector<std::int64_t> firsts, counts;
   visit_stored_dtype(x.dtype(), [&]<class T>(T) {
-    const T* const at = sorted.values.data<T>();
-    for (std::int64_t i = 0; i < values.numel(); ++i) {
-      if (i == 0 || at[i] != at[i - 1]) {
-        firsts.push_back(i);
+    const T* const at = rows.values.data<T>();
+    const std::int64_t size = rows.size();
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const T* const row = at + order[i] * size;
+      if (i == 0 || !std::equal(row, row + size, at + order[i - 1] * size)) {
+        firsts.push_back(order[i]);
         counts.push_back(0);
       }
       ++counts.back();
       inverse.data<std::int64_t>()[order[i]] = static_cast<std::int64_t>(firsts.size()) - 1;
     }
   });
-  const Tensor different = kernels::index_select(sorted.values, 0, vector_of(firsts, Device::cpu()));
-  return {kernels::to_device(different, x.device()),
-          kernels::to_device(*kernels::try_reshape_view(inverse, x.shape()), x.device()),
+  const Tensor different = kernels::index_select(rows.host, rows.dim, vector_of(firsts, Device::cpu()));
+  const Tensor places = is_flat ? *kernels::try_reshape_view(inverse, x.shape()) : inverse;
+  return {kernels::to_device(different, x.device()), kernels::to_device(places, x.device()),
           vector_of(counts, x.device())};
+}
+
+}  // namespace
+
+Unique unique(const Tensor& x, std::optional<std::int64_t> dim) {
+  const Rows rows = rows_of("unique", x, dim);
+  return grouped(x, rows, !dim, sorted_order(rows));
+}
+
+Unique unique_consecutive(const Tensor& x, std::optional<std::int64_t> dim) {
+  const Rows rows = rows_of("unique_consecutive", x, dim);
+  std::vector<std::int64_t> order(static_cast<std::size_t>(rows.count()));
+  std::iota(order.begin(), order.end(), 0);
+  return grouped(x, rows, !dim, order);
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "tensor/random.h"
 #include "tensor/tensor.h"
@@ -21,12 +22,17 @@ Tensor histc(const Tensor& x, std::int64_t bins = 100, double min = 0, double ma
 
 /// The different values of a tensor.
 struct Unique {
-  Tensor values{};   ///< ascending, (n), x's dtype; each NaN counts as a value
-  Tensor inverse{};  ///< i64, x's shape: where in `values` each element stands
+  Tensor values{};   ///< (n), x's dtype; each NaN counts as a value. With a `dim`: the n slices, along that dimension
+  Tensor inverse{};  ///< i64: where in `values` each element stands, x's shape; with a `dim`, each slice, a vector
   Tensor counts{};   ///< i64, (n)
 };
-/// torch.unique(sorted=True, return_inverse=True, return_counts=True). The host sorts: the device has to wait.
-Unique unique(const Tensor& x);
+/// torch.unique(return_inverse=True, return_counts=True): the different elements, ascending, or the different slices
+/// along `dim`, in lexicographical order. Always sorted: PyTorch's sorted=False leaves the order open. The host sorts:
+/// the device has to wait. Throws IndexError, and ShapeError for a `dim` of an x that has slices but no elements.
+Unique unique(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt);
+/// torch.unique_consecutive(return_inverse=True, return_counts=True): of neighbours that are equal, the first.
+/// Otherwise as unique().
+Unique unique_consecutive(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt);
 
 /// torch.multinomial: `num_samples` numbers of categories for each row of weights (n) or (rows, n), floating ->
 /// (num_samples) or (rows, num_samples), i64. The weights need not have the sum 1. Without replacement no category

@@ -176,6 +176,15 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, RandomAd
   });
 }
 
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, RandomAddress address, DType dtype,
+               Device device) {
+  if (low < high && !(Scalar(low).fits(dtype) && Scalar(high - 1).fits(dtype))) {
+    throw DtypeError(expected("randint") + "numbers that " + std::string(name(dtype)) + " holds, got " +
+                     std::to_string(low) + ".." + std::to_string(high - 1));
+  }
+  return kernels::to_device(kernels::cast(randint(low, high, shape, address), dtype), device);
+}
+
 // Fisher and Yates: each place in turn, from the last one, takes one of the numbers that are left.
 Tensor randperm(std::int64_t n, RandomAddress address, Device device) {
   expect_bound("randperm", n >= 0 && n <= std::numeric_limits<std::uint32_t>::max(), "0 <= n < 2^32",

@@ -39,6 +39,13 @@ Tensor randn_like(const Tensor& x, RandomAddress address);
 /// captured. Throws ConfigError unless low < high and high - low < 2^32.
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, RandomAddress address,
                Device device = Device::cpu());
+/// The same numbers in `dtype`. Throws DtypeError if it cannot hold low and high - 1.
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, RandomAddress address, DType dtype,
+               Device device = Device::cpu());
+/// From 0: randint(10, {2, 3}, generator).
+inline Tensor randint(std::int64_t high, const Shape& shape, RandomAddress address) {
+  return randint(0, high, shape, address);
+}
 /// torch.randperm: 0, .., n - 1 (i64) in a random order. Made on the host: throws StateError while a step is captured,
 /// ConfigError unless 0 <= n < 2^32.
 Tensor randperm(std::int64_t n, RandomAddress address, Device device = Device::cpu());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "autograd/arrange.h"
@@ -37,25 +38,45 @@ bool has(const std::string& letters, char letter) { return letters.find(letter) 
   throw ConfigError(expected("einsum") + wish + ", got \"" + std::string(equation) + "\"");
 }
 
+constexpr char kEllipsis = '#';  // of an equation that has no such character
+
 std::string implicit_result(const std::string& left) {
   std::string result;
   for (const char c : left) {
-    if (c != ',' && std::count(left.begin(), left.end(), c) == 1) result.push_back(c);
+    if (c != ',' && c != kEllipsis && std::count(left.begin(), left.end(), c) == 1) result.push_back(c);
   }
   std::sort(result.begin(), result.end());  // ASCII: capital letters first
-  return result;
+  return has(left, kEllipsis) ? kEllipsis + result : result;
+}
+
+/// The dimensions of an ellipsis have digits in the place of letters, the last one the last digit.
+std::string ellipsis_letters(std::size_t dims) {
+  return std::string("01234567").substr(static_cast<std::size_t>(kMaxDims) - dims);
+}
+
+std::string replaced(const std::string& letters, const std::string& ellipsis) {
+  const std::size_t at = letters.find(kEllipsis);
+  return at == std::string::npos ? letters : letters.substr(0, at) + ellipsis + letters.substr(at + 1);
+}
+
+/// As a message names it.
+std::string named(char letter) {
+  if (letter == kEllipsis) return "...";
+  return letter >= '0' && letter <= '9' ? "a dimension of the ellipsis" : std::string(1, letter);
 }
 
 Equation parse(std::string_view equation) {
   std::string text(equation);
   std::erase(text, ' ');
+  if (has(text, kEllipsis)) reject(equation, "letters, commas, \"...\" and at most one \"->\"");
+  for (std::size_t at = 0; (at = text.find("...", at)) != std::string::npos; ++at) text.replace(at, 3, 1, kEllipsis);
   const std::size_t arrow = text.find("->");
   const std::string left = text.substr(0, arrow);
   const std::string right = arrow == std::string::npos ? implicit_result(left) : text.substr(arrow + 2);
-  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == kEllipsis; };
   const auto fits = [&](char c) { return c == ',' || is_letter(c); };
   if (!std::all_of(left.begin(), left.end(), fits) || !std::all_of(right.begin(), right.end(), is_letter))
-    reject(equation, "letters, commas and at most one \"->\" (no ellipsis)");
+    reject(equation, "letters, commas, \"...\" and at most one \"->\"");
   Equation parsed{{std::string()}, right};
   for (const char c : left) {
     if (c == ',')
@@ -63,10 +84,35 @@ Equation parse(std::string_view equation) {
     else
       parsed.operands.back().push_back(c);
   }
-  for (const char c : right) {
-    if (!has(left, c)) reject(equation, std::string("a result of letters of the operands, without ") + c);
-    if (std::count(right.begin(), right.end(), c) > 1) reject(equation, std::string(1, c) + " once in the result");
+  for (const std::string& letters : parsed.operands) {
+    if (std::count(letters.begin(), letters.end(), kEllipsis) > 1)
+      reject(equation, "\"...\" at most once in each operand");
   }
+  for (const char c : right) {
+    if (!has(left, c) && c != kEllipsis)
+      reject(equation, std::string("a result of letters of the operands, without ") + c);
+    if (std::count(right.begin(), right.end(), c) > 1) reject(equation, named(c) + " once in the result");
+  }
+  return parsed;
+}
+
+/// Letters for the dimensions that each ellipsis stands for.
+Equation without_ellipses(Equation parsed, std::span<const Tensor> operands) {
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    kernels::expect_defined("einsum", operands[i]);
+    std::string& letters = parsed.operands[i];
+    const bool has_ellipsis = has(letters, kEllipsis);
+    const std::size_t dims = static_cast<std::size_t>(operands[i].dim()), own = letters.size() - (has_ellipsis ? 1 : 0);
+    if (has_ellipsis ? dims < own : dims != own) {
+      throw ShapeError(expected("einsum") + (has_ellipsis ? "at least " : "") + std::to_string(own) +
+                       " dimensions for " + replaced(letters, "...") + ", got " + operands[i].describe());
+    }
+    if (!has_ellipsis) continue;
+    letters = replaced(letters, ellipsis_letters(dims - own));
+    most = std::max(most, dims - own);
+  }
+  parsed.result = replaced(parsed.result, ellipsis_letters(most));
   return parsed;
 }
 
@@ -100,7 +146,7 @@ Sizes sizes_of(const std::vector<Term>& terms) {
       std::int64_t& known = sizes[static_cast<std::size_t>(letters[i])];
       const std::int64_t size = x.size(static_cast<std::int64_t>(i));
       if (known != -1 && known != 1 && size != 1 && size != known) {
-        throw ShapeError(expected("einsum") + "one size for " + letters[i] + ", got " + std::to_string(known) +
+        throw ShapeError(expected("einsum") + "one size for " + named(letters[i]) + ", got " + std::to_string(known) +
                          " and " + std::to_string(size));
       }
       if (known == -1 || known == 1) known = size;
@@ -195,20 +241,15 @@ Tensor in_one_rounding(std::string_view equation, std::span<const Tensor> operan
 }  // namespace
 
 Tensor einsum(std::string_view equation, std::span<const Tensor> operands) {
-  const Equation parsed = parse(equation);
+  Equation parsed = parse(equation);
   if (operands.size() != parsed.operands.size()) {
     throw ShapeError(expected("einsum") + std::to_string(parsed.operands.size()) + " operands for \"" +
                      std::string(equation) + "\", got " + std::to_string(operands.size()));
   }
+  parsed = without_ellipses(std::move(parsed), operands);
   std::vector<Term> terms;
   for (std::size_t i = 0; i < operands.size(); ++i) {
-    const Tensor& x = operands[i];
-    kernels::expect_defined("einsum", x);
-    if (static_cast<std::size_t>(x.dim()) != parsed.operands[i].size()) {
-      throw ShapeError(expected("einsum") + std::to_string(parsed.operands[i].size()) + " dimensions for " +
-                       parsed.operands[i] + ", got " + x.describe());
-    }
-    terms.push_back(without_repeats({x, parsed.operands[i]}));
+    terms.push_back(without_repeats({operands[i], parsed.operands[i]}));
   }
   const Sizes sizes = sizes_of(terms);
   // needed(i): the letters of the result and of the operands from i on

@@ -88,6 +88,10 @@ Tensor silu(const Tensor& x);
 /// y = 0.5 * x * (1 + erf(x * sqrt(1/2))). Gradient: g * (0.5 * (1 + erf(x * sqrt(1/2))) + x * (1 / sqrt(2 pi) *
 /// exp(-0.5 * (x * x)))). Integers and bool become f32.
 Tensor gelu(const Tensor& x);
+/// y = x * sigmoid(2 * sqrt(2 / pi) * x * (1 + 0.044715 * minimum(x * x, 1e4))). Gradient: g * (sigmoid(2 * sqrt(2 /
+/// pi) * x * (1 + 0.044715 * minimum(x * x, 1e4))) * (1 + x * sigmoid(-2 * sqrt(2 / pi) * x * (1 + 0.044715 * minimum(x
+/// * x, 1e4))) * (2 * sqrt(2 / pi) * (1 + 0.134145 * minimum(x * x, 1e4))))). Integers and bool become f32.
+Tensor gelu_tanh(const Tensor& x);
 /// y = where(beta * x > threshold, x, log1p(exp(beta * x)) / beta). Gradient: where(beta * x > threshold, g, g *
 /// sigmoid(beta * x)). Integers and bool become f32.
 Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20);

@@ -13,6 +13,7 @@
 namespace hop {
 
 using autograd::any_half;
+using autograd::as_line;
 using autograd::BackwardContext;
 using autograd::gather_for;
 using autograd::in_f32;
@@ -59,15 +60,27 @@ Tensor autograd::index_select_for(const char* op, const Tensor& x, std::int64_t 
   });
 }
 
-Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) { return gather_for("gather", x, dim, index); }
+Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
+  kernels::expect_defined("gather", x);
+  kernels::expect_defined("gather", index);
+  if (index.dim() == 0) return reshape(gather_for("gather", as_line(x), dim, as_line(index)), {});
+  return gather_for("gather", as_line(x), dim, index);
+}
 
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
-  return index_select_for("index_select", x, dim, index);
+  kernels::expect_defined("index_select", x);
+  kernels::expect_defined("index_select", index);
+  if (x.dim() != 0) return index_select_for("index_select", x, dim, as_line(index));
+  if (index.numel() != 1)
+    throw ShapeError("[index_select] expected one value in an index of a tensor of shape (), got " + index.describe());
+  return reshape(index_select_for("index_select", as_line(x), dim, as_line(index)), {});
 }
 
 Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& values) {
   kernels::expect_any_floating("scatter_add", {&x, &values});
   kernels::expect_same_device("scatter_add", {&x, &index});
+  if (x.dim() == 0 || index.dim() == 0)
+    return reshape(scatter_add(as_line(x), dim, as_line(index), as_line(values)), x.shape());
   if (any_half(x, values)) return rounded_like(scatter_add(in_f32(x), dim, index, in_f32(values)), x);
   Tensor part = values;
   for (int d = 0; d < index.dim() && d < part.dim(); ++d) part = slice(part, d, 0, index.size(d));
@@ -77,6 +90,8 @@ Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const
 Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& values, double alpha) {
   kernels::expect_any_floating("index_add", {&x, &values});
   kernels::expect_same_device("index_add", {&x, &index});
+  if (x.dim() == 0 || index.dim() == 0)
+    return reshape(index_add(as_line(x), dim, as_line(index), as_line(values), alpha), x.shape());
   if (any_half(x, values)) return rounded_like(index_add(in_f32(x), dim, index, in_f32(values), alpha), x);
   return x + add_rows("index_add", x.shape(), dim, index, alpha == 1 ? values : values * alpha);
 }

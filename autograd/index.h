@@ -1,4 +1,5 @@
-// Reading and adding at positions that an index tensor names (i64; PyTorch also takes i32 in embedding). Gradients are
+// Reading and adding at positions that an index tensor names (i64; PyTorch also takes i32 in embedding). An x or an
+// index of shape () counts as one of shape (1); the result has PyTorch's shape. Gradients are
 // added in a fixed order: same bits every time. All throw DtypeError for another dtype of the index, ShapeError, and
 // IndexError for an index out of range (on a GPU when the host next waits for it).
 #pragma once

@@ -8,6 +8,7 @@
 #include "autograd/loss_internal.h"
 #include "autograd/view.h"
 #include "base/words.h"
+#include "kernels/copy.h"
 
 namespace hop {
 
@@ -96,8 +97,8 @@ Tensor poisson_nll_loss(const Tensor& x, const Tensor& target, const PoissonNLLL
 Tensor gaussian_nll_loss(const Tensor& x, const Tensor& target, const Tensor& var,
                          const GaussianNLLLossOptions& options) {
   constexpr const char* kOp = "gaussian_nll_loss";
-  expect_equal_shapes(kOp, x, target);
-  kernels::expect_defined(kOp, var);
+  kernels::expect_same_device(kOp, {&x, &target, &var});
+  broadcast_shapes(x.shape(), target.shape(), kOp);
   if (any_half(x, target, var))
     return rounded_like(gaussian_nll_loss(in_f32(x), in_f32(target), in_f32(var), options), x, target, var);
   if (!(options.eps > 0)) throw ConfigError(expected(kOp) + "an eps above 0, got " + shortest(options.eps));
@@ -107,6 +108,12 @@ Tensor gaussian_nll_loss(const Tensor& x, const Tensor& target, const Tensor& va
   const Tensor v = where(kernels::lt(given, options.eps), least, given);
   const Tensor losses = (log(v) + square(x - target) / v) * 0.5;
   return reduced(kOp, options.full ? losses + 0.5 * std::log(2 * std::numbers::pi) : losses, options.reduction);
+}
+
+Tensor gaussian_nll_loss(const Tensor& x, const Tensor& target, double var, const GaussianNLLLossOptions& options) {
+  kernels::expect_any_floating("gaussian_nll_loss", x);
+  if (!(var >= 0)) throw ConfigError(expected("gaussian_nll_loss") + "a var of at least 0, got " + shortest(var));
+  return gaussian_nll_loss(x, target, kernels::full(x.shape(), var, x.dtype(), x.device()), options);
 }
 
 }  // namespace hop

@@ -1,6 +1,6 @@
 // Differentiable losses of numbers, by PyTorch's names and rules. x and target have one shape, any; other shapes throw
-// ShapeError (PyTorch broadcasts them, with a warning). With Reduction::none the losses have this shape. A mean over no
-// elements is NaN. All throw ConfigError for an option that has no meaning.
+// ShapeError (PyTorch broadcasts them, with a warning), but for gaussian_nll_loss(). With Reduction::none the losses
+// have this shape. A mean over no elements is NaN. All throw ConfigError for an option that has no meaning.
 #pragma once
 
 #include "autograd/reduction.h"
@@ -46,10 +46,12 @@ struct GaussianNLLLossOptions {
   double eps = 1e-6;  ///< above 0: the least variance. Below it the loss is that of eps
   Reduction reduction = Reduction::mean;
 };
-/// (log var + (x - target)^2 / var) / 2 (Nix and Weigend 1994). var has x's shape, or the size 1 in one dimension, or
-/// lacks the last dimension. Below eps the gradient of var is that at eps, as in PyTorch. Negative variances count as
-/// eps (PyTorch reads all values and refuses them).
+/// (log var + (x - target)^2 / var) / 2 (Nix and Weigend 1994). x and target broadcast, as in PyTorch. var has x's
+/// shape, or the size 1 in one dimension, or lacks the last dimension. Below eps the gradient of var is that at eps, as
+/// in PyTorch. Negative variances count as eps (PyTorch reads all values and refuses them).
 Tensor gaussian_nll_loss(const Tensor& x, const Tensor& target, const Tensor& var,
                          const GaussianNLLLossOptions& options = {});
+/// One variance for all. Throws ConfigError for a negative one.
+Tensor gaussian_nll_loss(const Tensor& x, const Tensor& target, double var, const GaussianNLLLossOptions& options = {});
 
 }  // namespace hop

@@ -97,6 +97,14 @@ Tensor nonzero(const Tensor& x) {
   return index_of(coordinates, {static_cast<std::int64_t>(positions.size()), x.dim()}, x.device());
 }
 
+std::vector<Tensor> where(const Tensor& x) {
+  kernels::expect_defined("where", x);
+  const Tensor positions = nonzero(x.dim() == 0 ? reshape(x.detach(), {1}) : x);
+  std::vector<Tensor> columns;
+  for (std::int64_t d = 0; d < positions.size(1); ++d) columns.push_back(select(positions, 1, d));
+  return columns;
+}
+
 // `false` is the weakest number: the result keeps the dtype of x.
 Tensor tril(const Tensor& x, std::int64_t diagonal) {
   return where(kernels::le(diagonal_numbers("tril", x), diagonal), x, false);

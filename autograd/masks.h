@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "kernels/elementwise.h"
 #include "tensor/tensor.h"
@@ -20,6 +21,9 @@ Tensor masked_select(const Tensor& x, const Tensor& mask);
 /// torch.nonzero: the positions of the n elements that are not 0, in row-major order: (A, B) -> (n, 2) i64, without
 /// gradient. The host reads the values: it waits for the device. Throws StateError while a step is captured.
 Tensor nonzero(const Tensor& x);
+/// torch.where of a condition alone, and torch.nonzero(as_tuple=True): a vector of positions for each dimension, such
+/// that x[..] with them all gives the elements that are not 0. One vector for x of shape (). Otherwise as nonzero().
+std::vector<Tensor> where(const Tensor& x);
 /// torch.tril: x (.., m, n) at and below diagonal number `diagonal` (0 is the main one, 1 the one above), else 0.
 /// Differentiable, of any dtype. Throws ShapeError for fewer than two dimensions.
 Tensor tril(const Tensor& x, std::int64_t diagonal = 0);

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
+#include "autograd/composed_internal.h"
 #include "autograd/elementwise.h"
 #include "autograd/half_internal.h"
+#include "autograd/index_internal.h"
 #include "autograd/record.h"
+#include "autograd/summaries.h"
 #include "autograd/view.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
@@ -54,6 +57,11 @@ Tensor record_extremum(const char* op, Tensor y, const Tensor& x, const Dims& di
 
 }  // namespace
 
+// In a whole dtype the sum of i64 wraps as one of `dtype` does.
+Tensor sum(const Tensor& x, const Dims& dims, bool keepdim, DType dtype) {
+  return to(sum(to(x, dtype), dims, keepdim), dtype);
+}
+
 Tensor sum(const Tensor& x, const Dims& dims, bool keepdim) {
   Tensor y = kernels::sum(x, dims, keepdim);
   if (!is_recorded(x)) return y;
@@ -72,6 +80,8 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
                 [from = x.shape()](BackwardContext& c) { c.set(0, expand(c.grad(), from)); });
 }
 
+Tensor mean(const Tensor& x, const Dims& dims, bool keepdim, DType dtype) { return mean(to(x, dtype), dims, keepdim); }
+
 Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
   Tensor y = kernels::mean(x, dims, keepdim);
   if (!is_recorded(x)) return y;
@@ -89,16 +99,40 @@ Tensor min(const Tensor& x, const Dims& dims, bool keepdim) {
   return record_extremum("min", kernels::min(x, dims, keepdim), x, dims);
 }
 
-Tensor var(const Tensor& x, const Dims& dims, std::int64_t correction, bool keepdim) {
-  if (autograd::any_half(x)) return autograd::rounded_like(var(autograd::in_f32(x), dims, correction, keepdim), x);
+namespace {
+
+using FindIndex = Tensor (*)(const Tensor& x, std::int64_t dim, bool keepdim);
+
+Sorted with_values(const char* op, FindIndex find, const Tensor& x, std::int64_t dim, bool keepdim) {
+  autograd::expect_dims(op, x, {dim});
+  autograd::expect_values(op, x, {dim});
+  const Tensor indices = find(x, dim, keepdim);
+  if (x.dim() == 0) return {reshape(x, {}), indices};
+  const Tensor values = autograd::gather_for(op, x, dim, keepdim ? indices : kernels::unsqueeze(indices, dim));
+  return {keepdim ? values : squeeze(values, dim), indices};
+}
+
+}  // namespace
+
+Sorted max_with_indices(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return with_values("max", argmax, x, dim, keepdim);
+}
+
+Sorted min_with_indices(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return with_values("min", argmin, x, dim, keepdim);
+}
+
+Tensor var(const Tensor& x, const Dims& dims, Scalar less, bool keepdim) {
+  if (autograd::any_half(x)) return autograd::rounded_like(var(autograd::in_f32(x), dims, less, keepdim), x);
+  const auto correction = less.to<double>();
   Tensor y = kernels::var(x, dims, correction, keepdim);
   if (!is_recorded(x)) return y;
   return record("var", std::move(y), {x}, [dims, correction, saved = save(x)](BackwardContext& c) {
     const Tensor ux = c.value(saved);
     const Shape kept = kept_shape(ux.shape(), dims, "var");
-    const auto divisor =
-        std::max<std::int64_t>(0, reduced_count(ux.shape(), kept) - std::max(correction, -kMaxElements));
-    const Tensor scaled = reshape(c.grad(), kept) * (2.0 / static_cast<double>(divisor));
+    const double divisor = std::max(0.0, static_cast<double>(reduced_count(ux.shape(), kept)) -
+                                             std::max(correction, -static_cast<double>(kMaxElements)));
+    const Tensor scaled = reshape(c.grad(), kept) * (2.0 / divisor);
     c.set(0, scaled * (ux - mean(ux, dims, true)));
   });
 }

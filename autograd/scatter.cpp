@@ -13,6 +13,7 @@
 
 namespace hop {
 
+using autograd::as_line;
 using autograd::existing_dim;
 using autograd::expected;
 
@@ -70,6 +71,12 @@ Tensor of_elements(const char* op, const Tensor& x, int dim, const Tensor& index
   return kernels::expand(*kernels::try_reshape_view(kernels::contiguous(index), column), shape);
 }
 
+/// Whether `index`, which has values, names a place of x: bool, of x's shape.
+Tensor is_named(const char* op, const Tensor& x, int dim, const Tensor& index) {
+  const Tensor ones = kernels::ones(index.shape(), DType::f32, x.device());
+  return kernels::gt(kernels::scatter_add(x.shape(), dim, index, ones, op), 0);
+}
+
 Tensor written(const char* op, const Tensor& x, int dim, const Tensor& index, const kernels::Input& values) {
   kernels::expect_same_device(op, {&x, &index});
   if (values.is_tensor()) expect_same_dtype(op, x, values.tensor());
@@ -77,10 +84,7 @@ Tensor written(const char* op, const Tensor& x, int dim, const Tensor& index, co
                                       : kernels::full({1}, values.number(), x.dtype(), x.device());
   if (index.numel() == 0) return clone(x);
   const Tensor dense = kernels::contiguous(index);
-  if (!values.is_tensor()) {
-    const Tensor ones = kernels::ones(index.shape(), DType::f32, x.device());
-    return where(kernels::gt(kernels::scatter_add(x.shape(), dim, dense, ones, op), 0), reshape(y, {}), x);
-  }
+  if (!values.is_tensor()) return where(is_named(op, x, dim, dense), reshape(y, {}), x);
   const Tensor writer = last_writers(op, x.shape(), dim, dense);
   const Tensor from = kernels::contiguous(kernels::maximum(writer, 0));
   const Tensor there = index_select(reshape(y, {y.numel()}), 0, reshape(from, {from.numel()}));
@@ -97,10 +101,19 @@ Tensor autograd::scatter_for(const char* op, const Tensor& x, std::int64_t dim, 
 }
 
 Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, kernels::Input values) {
-  return autograd::scatter_for("scatter", x, dim, index, values);
+  kernels::expect_defined("scatter", x);
+  kernels::expect_defined("scatter", index);
+  if (x.dim() != 0 && index.dim() != 0) return autograd::scatter_for("scatter", x, dim, index, values);
+  const Tensor numbers = values.is_tensor() ? as_line(values.tensor()) : Tensor();
+  const kernels::Input lines = values.is_tensor() ? kernels::Input(numbers) : values;
+  return reshape(autograd::scatter_for("scatter", as_line(x), dim, as_line(index), lines), x.shape());
 }
 
 Tensor index_copy(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& values) {
+  kernels::expect_defined("index_copy", x);
+  kernels::expect_defined("index_copy", index);
+  if (x.dim() == 0 || index.dim() == 0)
+    return reshape(index_copy(as_line(x), dim, as_line(index), as_line(values)), x.shape());
   const int d = existing_dim("index_copy", x, dim);
   const Tensor elements = of_elements("index_copy", x, d, index);
   kernels::expect_defined("index_copy", values);
@@ -108,9 +121,17 @@ Tensor index_copy(const Tensor& x, std::int64_t dim, const Tensor& index, const 
   return written("index_copy", x, d, elements, values);
 }
 
-Tensor index_fill(const Tensor& x, std::int64_t dim, const Tensor& index, Scalar value) {
+Tensor index_fill(const Tensor& x, std::int64_t dim, const Tensor& index, kernels::Input value) {
+  kernels::expect_same_device("index_fill", {&x, &index});
+  if (x.dim() == 0) return reshape(index_fill(as_line(x), dim, index, value), {});
   const int d = existing_dim("index_fill", x, dim);
-  return written("index_fill", x, d, of_elements("index_fill", x, d, index), value);
+  const Tensor elements = of_elements("index_fill", x, d, as_line(index));
+  if (!value.is_tensor()) return written("index_fill", x, d, elements, value);
+  kernels::expect_same_device("index_fill", {&x, &value.tensor()});
+  if (value.tensor().dim() != 0)
+    throw ShapeError(expected("index_fill") + "a value of shape (), got " + value.tensor().describe());
+  if (elements.numel() == 0) return clone(x);
+  return where(is_named("index_fill", x, d, kernels::contiguous(elements)), to(value.tensor(), x.dtype()), x);
 }
 
 }  // namespace hop

@@ -1,5 +1,6 @@
 #include "autograd/softmax.h"
 
+#include "autograd/copy.h"
 #include "autograd/elementwise.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
@@ -49,7 +50,12 @@ Tensor log_softmax_last(const Tensor& x) {
 
 }  // namespace
 
-Tensor softmax(const Tensor& x, std::int64_t dim) { return along(x, dim, "softmax", softmax_last); }
-Tensor log_softmax(const Tensor& x, std::int64_t dim) { return along(x, dim, "log_softmax", log_softmax_last); }
+Tensor softmax(const Tensor& x, std::int64_t dim, std::optional<DType> dtype) {
+  return along(dtype ? to(x, *dtype) : x, dim, "softmax", softmax_last);
+}
+
+Tensor log_softmax(const Tensor& x, std::int64_t dim, std::optional<DType> dtype) {
+  return along(dtype ? to(x, *dtype) : x, dim, "log_softmax", log_softmax_last);
+}
 
 }  // namespace hop

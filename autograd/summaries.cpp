@@ -32,7 +32,7 @@ Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
   return power_from_zero(sum(power_from_zero(abs(x), p), dims, keepdim), 1 / p);
 }
 
-Tensor std(const Tensor& x, const Dims& dims, std::int64_t correction, bool keepdim) {
+Tensor std(const Tensor& x, const Dims& dims, Scalar correction, bool keepdim) {
   expect_dims("std", x, dims);
   if (any_half(x)) return rounded_like(hop::std(in_f32(x), dims, correction, keepdim), x);
   kernels::expect_floating("std", x);
@@ -72,7 +72,8 @@ Tensor argmin(const Tensor& x) {
 /// Sums and products of integers are i64.
 static Tensor widened(const Tensor& x) { return is_floating(x.dtype()) ? x : to(x, DType::i64); }
 
-Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim) {
+Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim, std::optional<DType> dtype) {
+  if (dtype) return to(prod(to(x, *dtype), dim, keepdim), *dtype);
   expect_dims("prod", x, {dim});
   if (any_half(x)) return rounded_like(prod(in_f32(x), dim, keepdim), x);
   Tensor y = widened(x);
@@ -86,9 +87,9 @@ Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim) {
   return keepdim ? y : squeeze(y, dim);
 }
 
-Tensor prod(const Tensor& x) {
+Tensor prod(const Tensor& x, std::optional<DType> dtype) {
   kernels::expect_defined("prod", x);
-  return prod(reshape(x, {x.numel()}), 0);
+  return prod(reshape(x, {x.numel()}), 0, false, dtype);
 }
 
 /// y_i = x_0 op x_1 op .. op x_i along `dim`, for an associative op.
@@ -104,13 +105,15 @@ static Tensor scan(const Tensor& x, std::int64_t dim, const Op& op) {
   return y;
 }
 
-Tensor cumsum(const Tensor& x, std::int64_t dim) {
+Tensor cumsum(const Tensor& x, std::int64_t dim, std::optional<DType> dtype) {
+  if (dtype) return to(cumsum(to(x, *dtype), dim), *dtype);
   expect_dims("cumsum", x, {dim});
   if (any_half(x)) return rounded_like(cumsum(in_f32(x), dim), x);
   return scan(x, dim, [](const Tensor& a, const Tensor& b) { return a + b; });
 }
 
-Tensor cumprod(const Tensor& x, std::int64_t dim) {
+Tensor cumprod(const Tensor& x, std::int64_t dim, std::optional<DType> dtype) {
+  if (dtype) return to(cumprod(to(x, *dtype), dim), *dtype);
   expect_dims("cumprod", x, {dim});
   if (any_half(x)) return rounded_like(cumprod(in_f32(x), dim), x);
   return scan(x, dim, [](const Tensor& a, const Tensor& b) { return a * b; });

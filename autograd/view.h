@@ -26,8 +26,11 @@ Tensor slice(const Tensor& x, std::int64_t dim, std::int64_t start,
 /// x[index] along `dim`, which disappears: (A, B, C) -> (A, C) for dim 1. A negative index counts from the back. Throws
 /// IndexError for an index out of range, ShapeError for an x of shape ().
 Tensor select(const Tensor& x, std::int64_t dim, std::int64_t index);
-/// Removes `dim` if its size is 1: (A, 1, B) -> (A, B) for dim 1. A dimension of another size stays.
-Tensor squeeze(const Tensor& x, std::int64_t dim);
+/// Removes those of `dims` whose size is 1: (A, 1, B) -> (A, B) for dim 1. A dimension of another size stays. Throws
+/// IndexError for a dimension named twice.
+Tensor squeeze(const Tensor& x, const Dims& dims);
+/// Removes all dimensions of size 1: (1, A, 1) -> (A).
+Tensor squeeze(const Tensor& x);
 /// Inserts a dimension of size 1 at `dim`: (A, B) -> (A, 1, B) for dim 1.
 Tensor unsqueeze(const Tensor& x, std::int64_t dim);
 /// x -> `shape`: repeats dimensions of size 1 without a copy and adds leading dimensions. -1 keeps a size. Throws

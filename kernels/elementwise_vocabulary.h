@@ -36,6 +36,7 @@ namespace HOP_ROWS_NAMESPACE {
 
 inline constexpr double kSqrtHalf = 0.70710678118654752440;          // 1 / sqrt(2)
 inline constexpr double kTwoOverSqrtPi = 1.12837916709551257390;     // 2 / sqrt(pi)
+inline constexpr double kTwoSqrtTwoOverPi = 1.59576912160573071176;  // 2 sqrt(2 / pi)
 inline constexpr double kOneOverSqrtTwoPi = 0.39894228040143267794;  // 1 / sqrt(2 pi)
 
 /// How a double becomes a constant that mixes with T. Specialised for Tensor, where it is a Scalar (elementwise.h).

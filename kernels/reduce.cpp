@@ -35,7 +35,7 @@ Shape reduced_shape(const Shape& shape, const DimSet& dims, bool keepdim) {
   return result;
 }
 
-Tensor run(Reduction op, const char* name, const Tensor& x, DimList dims, bool keepdim, std::int64_t correction = 0,
+Tensor run(Reduction op, const char* name, const Tensor& x, DimList dims, bool keepdim, double correction = 0,
            const Tensor& out = {}) {
   expect_defined(name, x);
   if (is_half(x.dtype())) {
@@ -99,9 +99,10 @@ Tensor mean(const Tensor& x, DimList dims, bool keepdim) {
 Tensor max(const Tensor& x, DimList dims, bool keepdim) { return run(Reduction::max, "max", x, dims, keepdim); }
 Tensor min(const Tensor& x, DimList dims, bool keepdim) { return run(Reduction::min, "min", x, dims, keepdim); }
 
-Tensor var(const Tensor& x, DimList dims, std::int64_t correction, bool keepdim) {
+Tensor var(const Tensor& x, DimList dims, double correction, bool keepdim) {
   expect_any_floating("var", x);
-  correction = std::clamp(correction, -kMaxElements, kMaxElements);
+  constexpr auto kMost = static_cast<double>(kMaxElements);
+  correction = std::clamp(correction, -kMost, kMost);
   return run(Reduction::var, "var", x, dims, keepdim, correction);
 }
 

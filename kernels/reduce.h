@@ -30,6 +30,6 @@ Tensor min(const Tensor& x, DimList dims = {}, bool keepdim = false);
 Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim = false);
 Tensor argmax(const Tensor& x);
 /// Sum of squared deviations from the mean (two passes), divided by max(0, n - correction): torch.var.
-Tensor var(const Tensor& x, DimList dims = {}, std::int64_t correction = 1, bool keepdim = false);
+Tensor var(const Tensor& x, DimList dims = {}, double correction = 1, bool keepdim = false);
 
 }  // namespace hop::kernels

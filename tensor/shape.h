@@ -1,6 +1,7 @@
 // Sizes and strides, stored inline: a tensor has at most 8 dimensions and its shape never touches the heap.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
@@ -22,6 +23,9 @@ class Dims {
  public:
   Dims() = default;
   Dims(std::initializer_list<std::int64_t> values) : Dims(std::span(values.begin(), values.size())) {}
+  /// One number stands for the list of that number, as in PyTorch: sum(x, 1), LayerNorm(64).
+  template <std::integral I>
+  requires(!std::same_as<I, bool>) Dims(I value) : size_(1) { values_[0] = static_cast<std::int64_t>(value); }
   /// Throws ShapeError for more than kMaxDims values.
   explicit Dims(std::span<const std::int64_t> values);
 

@@ -27,9 +27,9 @@ struct Mlp : nn::Module {
 };
 
 struct Block : nn::Module {
-  nn::LayerNorm ln_1 = register_module("ln_1", nn::LayerNorm({kWidth}));
+  nn::LayerNorm ln_1 = register_module("ln_1", nn::LayerNorm(kWidth));
   CausalSelfAttention attn = register_module("attn", CausalSelfAttention());
-  nn::LayerNorm ln_2 = register_module("ln_2", nn::LayerNorm({kWidth}));
+  nn::LayerNorm ln_2 = register_module("ln_2", nn::LayerNorm(kWidth));
   Mlp mlp = register_module("mlp", Mlp());
 
   Tensor forward(const Tensor& x) override {
@@ -43,7 +43,7 @@ struct Transformer : nn::Module {
       : wte(register_module("wte", nn::Embedding(vocabulary, kWidth))),
         wpe(register_module("wpe", nn::Embedding(kBlock, kWidth))),
         h(register_module("h", nn::ModuleList())),
-        ln_f(register_module("ln_f", nn::LayerNorm({kWidth}))) {
+        ln_f(register_module("ln_f", nn::LayerNorm(kWidth))) {
     for (int i = 0; i < kLayers; ++i) h.push_back(Block());
   }
   Tensor forward(const Tensor& tokens) override {

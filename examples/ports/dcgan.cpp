@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
   twin.start(discriminator, "discriminator");
   optim::Adam generator_adam(generator.parameters(), {.lr = 2e-4, .beta1 = 0.5});
   optim::Adam discriminator_adam(discriminator.parameters(), {.lr = 2e-4, .beta1 = 0.5});
-  const Tensor real_labels = ones({kBatch}, twin.dtype()), fake_labels = zeros({kBatch}, twin.dtype());
+  const Tensor real_labels = ones(kBatch, twin.dtype()), fake_labels = zeros(kBatch, twin.dtype());
 
   double first = 0, last = 0;
   for (int step = 0; step < (twin.compares() ? 20 : 60); ++step) {

@@ -106,14 +106,14 @@ void fill_empty(Reduction op, const Tensor& y) {
   fill_(y, std::numeric_limits<double>::quiet_NaN());
 }
 
-void reduce(Reduction op, const Tensor& x, const DimSet& dims, const Tensor& y, std::int64_t correction) {
+void reduce(Reduction op, const Tensor& x, const DimSet& dims, const Tensor& y, double correction) {
   if (x.numel() == 0) return fill_empty(op, y);
   ReducePlan plan = make_plan(op, x, dims);
   if (plan.length == 0) return reduce(op, contiguous(x), dims, y, correction);
 
   const std::int64_t count = x.numel() / y.numel();
   plan.count = static_cast<double>(count);
-  plan.divisor = static_cast<double>(std::max<std::int64_t>(0, count - correction));
+  plan.divisor = std::max(0.0, plan.count - correction);
   if (!is_floating(x.dtype())) {
     return visit_dtype(x.dtype(), [&]<class S>(S) {
       op == Reduction::sum ? launch_integers<S, std::int64_t>(plan, x, y) : launch_integers<S, S>(plan, x, y);

@@ -338,14 +338,14 @@ void fill_empty(Reduction op, const Tensor& y) {
   check(cudaMemsetAsync(y.raw_data(), op == Reduction::sum ? 0 : 0xff, bytes, current_stream()), "cudaMemsetAsync");
 }
 
-void reduce(Reduction op, const Tensor& x, const DimSet& dims, const Tensor& y, std::int64_t correction) {
+void reduce(Reduction op, const Tensor& x, const DimSet& dims, const Tensor& y, double correction) {
   if (x.numel() == 0) return fill_empty(op, y);
   const Plan plan = make_plan(x, dims, y.numel());
   visit_dtype(x.dtype(), [&]<class T>(T) {
     if (op == Reduction::max) return reduce_stages<Max, T, Wide<T>, T>(plan, x, nullptr, y.data<T>());
     if (op == Reduction::min) return reduce_stages<Min, T, Wide<T>, T>(plan, x, nullptr, y.data<T>());
     if constexpr (std::is_floating_point_v<T>) {
-      const auto divisor = static_cast<double>(std::max<std::int64_t>(0, plan.count - correction));
+      const double divisor = std::max(0.0, static_cast<double>(plan.count) - correction);
       reduce_floating<T>(op, plan, x, y, divisor);
     } else {
       reduce_stages<Add, T, std::int64_t, std::int64_t>(plan, x, nullptr, y.data<std::int64_t>());

@@ -21,7 +21,7 @@ struct LayerSpec;
 
 namespace hop::nn::detail {
 
-enum class AttributeType : std::uint8_t { integer, number, numbers, size, padding, flag };
+enum class AttributeType : std::uint8_t { integer, number, numbers, size, padding, flag, word };
 
 /// No attribute is larger: products of two cannot overflow.
 inline constexpr double kUnlimited = 1e9;
@@ -32,7 +32,8 @@ struct Attribute {
   std::string_view fallback;  ///< empty: the attribute is required
   double min = 0;
   double below = kUnlimited;
-  bool positional = false;  ///< written without its name in canonical text
+  bool positional = false;                       ///< written without its name in canonical text
+  std::span<const std::string_view> words = {};  ///< those that a word may be
 };
 
 using Branches = std::vector<std::vector<LayerSpec>>;

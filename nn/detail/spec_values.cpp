@@ -1,7 +1,9 @@
 // The values of a spec's attributes: parsing, checking, canonical text.
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
+#include "base/words.h"
 #include "nn/detail/spec_table.h"
 #include "nn/detail/text.h"
 
@@ -87,6 +89,8 @@ std::string canonical_value(const Attribute& attribute, std::string_view text) {
       const std::string height = std::to_string(value->height);
       return value->height == value->width ? height : height + "x" + std::to_string(value->width);
     }
+    case AttributeType::word:
+      return std::ranges::find(attribute.words, text) != attribute.words.end() ? std::string(text) : "";
     case AttributeType::flag:
       break;
   }
@@ -95,6 +99,7 @@ std::string canonical_value(const Attribute& attribute, std::string_view text) {
 
 std::string expectation(const Attribute& attribute) {
   if (attribute.type == AttributeType::flag) return "true or false";
+  if (attribute.type == AttributeType::word) return "one of " + list_of(attribute.words);
   const char* what = attribute.type == AttributeType::integer   ? "a whole number"
                      : attribute.type == AttributeType::size    ? "a size (N or HxW)"
                      : attribute.type == AttributeType::padding ? "\"same\", or a size (N or HxW)"

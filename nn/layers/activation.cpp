@@ -28,7 +28,8 @@ Tensor Sigmoid::forward(const Tensor& x) { return sigmoid(x); }
 
 Tensor Tanh::forward(const Tensor& x) { return tanh(x); }
 
-Tensor GELU::forward(const Tensor& x) { return gelu(x); }
+Tensor GELU::forward(const Tensor& x) { return gelu(x, options_.approximate); }
+std::string GELU::extra_repr() const { return options_.approximate == GeluApproximate::none ? "" : "approximate=tanh"; }
 
 Tensor SiLU::forward(const Tensor& x) { return silu(x); }
 

@@ -1,6 +1,7 @@
 // Activations: elementwise modules, and those along one dimension (Softmax, LogSoftmax, GLU).
 #pragma once
 
+#include "autograd/activations.h"  // GeluApproximate
 #include "nn/module.h"
 
 namespace hop::nn {
@@ -46,11 +47,20 @@ class Tanh : public Module {
   std::string type_name() const override { return "Tanh"; }
 };
 
-/// x * Phi(x), exact (erf), as PyTorch's default.
+struct GELUOptions {
+  GeluApproximate approximate = GeluApproximate::none;
+};
+
+/// x * Phi(x): exact (erf), as PyTorch's default, or approximate (tanh).
 class GELU : public Module {
  public:
+  explicit GELU(GELUOptions options = {}) : options_(options) {}
   Tensor forward(const Tensor& x) override;
   std::string type_name() const override { return "GELU"; }
+  std::string extra_repr() const override;
+
+ private:
+  GELUOptions options_;
 };
 
 /// x * sigmoid(x)

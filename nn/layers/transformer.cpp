@@ -1,10 +1,23 @@
 #include "nn/layers/transformer.h"
 
+#include "autograd/activations.h"
 #include "autograd/elementwise.h"
 #include "nn/clone.h"
 #include "nn/detail/layer.h"
 
 namespace hop::nn {
+
+Tensor activate(TransformerActivation activation, const Tensor& x) {
+  switch (activation) {
+    case TransformerActivation::relu:
+      return relu(x);
+    case TransformerActivation::gelu:
+      return gelu(x);
+    case TransformerActivation::gelu_tanh:
+      break;
+  }
+  return gelu(x, GeluApproximate::tanh);
+}
 
 TransformerEncoderLayer::TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead,
                                                  const TransformerEncoderLayerOptions& o)
@@ -29,7 +42,7 @@ Tensor TransformerEncoderLayer::attend(const Tensor& x, const AttentionMasks& ma
 
 Tensor TransformerEncoderLayer::feed_forward(const Tensor& x) {
   const Tensor y = linear1(x);
-  return dropout2(linear2(dropout(activation_ == TransformerActivation::relu ? relu(y) : gelu(y))));
+  return dropout2(linear2(dropout(activate(activation_, y))));
 }
 
 Tensor TransformerEncoderLayer::forward(const Tensor& x, const AttentionMasks& masks) {

@@ -16,7 +16,10 @@
 
 namespace hop::nn {
 
-enum class TransformerActivation : std::uint8_t { relu, gelu };
+/// gelu_tanh is GELU with approximate="tanh", for which PyTorch takes a function.
+enum class TransformerActivation : std::uint8_t { relu, gelu, gelu_tanh };
+/// The function of that name.
+Tensor activate(TransformerActivation activation, const Tensor& x);
 
 struct TransformerEncoderLayerOptions {
   std::int64_t dim_feedforward = 2048;

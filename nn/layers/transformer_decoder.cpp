@@ -59,7 +59,7 @@ Tensor TransformerDecoderLayer::look(const Tensor& x, const Tensor& memory, cons
 
 Tensor TransformerDecoderLayer::feed_forward(const Tensor& x) {
   const Tensor y = linear1(x);
-  return dropout3(linear2(dropout(activation_ == TransformerActivation::relu ? relu(y) : gelu(y))));
+  return dropout3(linear2(dropout(activate(activation_, y))));
 }
 
 Tensor TransformerDecoderLayer::forward(const Tensor& x, const Tensor& memory, const DecoderMasks& masks) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <span>
 #include <string_view>
 
@@ -30,11 +29,6 @@ const GPTOptions& checked(const GPTOptions& o) {
   if (o.n_embd % o.n_head == 0) return o;
   throw ConfigError("[gpt] expected an n_embd that n_head divides, got " + std::to_string(o.n_embd) + " for " +
                     std::to_string(o.n_head) + " heads");
-}
-
-Tensor tanh_gelu(const Tensor& x) {
-  const double factor = std::sqrt(2 / std::numbers::pi);
-  return x * 0.5 * (tanh((x + x * x * x * 0.044715) * factor) + 1.0);
 }
 
 }  // namespace
@@ -66,7 +60,7 @@ GPTFeedForward::GPTFeedForward(const GPTOptions& o)
 
 Tensor GPTFeedForward::forward(const Tensor& x) {
   const Tensor y = c_fc(x);
-  return dropout(c_proj(tanh_gelu_ ? tanh_gelu(y) : gelu(y)));
+  return dropout(c_proj(gelu(y, tanh_gelu_ ? GeluApproximate::tanh : GeluApproximate::none)));
 }
 
 GPTBlock::GPTBlock(const GPTOptions& o)

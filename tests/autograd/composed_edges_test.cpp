@@ -202,7 +202,7 @@ TEST(ComposedErrors, NameTheOperationAndWhatItExpects) {
       [&] {
         einsum("i..,j->ij", {x, row});
       },
-      "[einsum] expected letters, commas and at most one \"->\" (no ellipsis), got \"i..,j->ij\"");
+      "[einsum] expected letters, commas, \"...\" and at most one \"->\", got \"i..,j->ij\"");
   config_error([&] { einsum("ij->k", {x}); }, "[einsum] expected a result of letters of the operands, without k");
   config_error([&] { einsum("ij->ii", {x}); }, "[einsum] expected i once in the result");
   shape_error([&] { einsum("ij,jk", {x}); }, "[einsum] expected 2 operands for \"ij,jk\", got 1");

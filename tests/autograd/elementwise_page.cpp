@@ -38,9 +38,13 @@ const std::vector<Row> kRows = {
 /// A formula without the marks that its template needs: c<T>(0.5) is 0.5, zero_like(g) is 0.
 std::string readable(std::string formula) {
   static const std::pair<std::regex, const char*> kMarks[] = {
-      {std::regex("c<T>\\(([^()]*)\\)"), "$1"}, {std::regex("zero_like\\(\\w\\)"), "0"},
-      {std::regex("one_like\\(\\w\\)"), "1"},   {std::regex("kTwoOverSqrtPi"), "2 / sqrt(pi)"},
-      {std::regex("kSqrtHalf"), "sqrt(1/2)"},   {std::regex("kOneOverSqrtTwoPi"), "1 / sqrt(2 pi)"},
+      {std::regex("c<T>\\(([^()]*)\\)"), "$1"},
+      {std::regex("zero_like\\(\\w\\)"), "0"},
+      {std::regex("one_like\\(\\w\\)"), "1"},
+      {std::regex("kTwoOverSqrtPi"), "2 / sqrt(pi)"},
+      {std::regex("kSqrtHalf"), "sqrt(1/2)"},
+      {std::regex("kTwoSqrtTwoOverPi"), "2 * sqrt(2 / pi)"},
+      {std::regex("kOneOverSqrtTwoPi"), "1 / sqrt(2 pi)"},
       {std::regex("pow_scalar"), "pow"},
   };
   for (const auto& [mark, meaning] : kMarks) formula = std::regex_replace(formula, mark, meaning);

@@ -150,7 +150,7 @@ TEST_F(Onnx, AnswersPictures) {
         "layers = [\"conv2d 4 3 stride=4\", \"residual { conv2d 4 3 padding=same; batchnorm2d; relu }\", \"relu\", "
         "\"residual { conv2d 8 3 stride=2 padding=1 } { conv2d 8 1 stride=2 }\", \"image_tokens\", "
         "\"positional_embedding\", \"residual { layernorm; attention 2 causal=true; dropout 0.1 }\", "
-        "\"residual { layernorm; linear 16; gelu; linear 8 }\", \"last_token\", \"linear 10\"]",
+        "\"residual { layernorm; linear 16; gelu approximate=tanh; linear 8 }\", \"last_token\", \"linear 10\"]",
         1);
   expect_equal_answers();
 }

@@ -59,6 +59,7 @@ const std::map<std::string, Units> kUnits = {
     {"elu", {-3, 3, 4, 4}},
     {"silu", {-9, 9, 8, 16}},
     {"gelu", {-5, 5, 8, 16, true}},
+    {"gelu_tanh", {-5, 5, 16, 32, true}},
     {"softplus", {-9, 30, 8, 8}},
     {"pow", {0.1, 3, 16, 32}},
 };

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <numbers>
 #include <stdexcept>
 
 namespace hop::testing {
@@ -65,6 +66,12 @@ const std::map<std::string, Reference>& references() {
       {"elu", {[](In x, In a) { return x[0] > 0 ? x[0] : a[0] * std::expm1(x[0]); }}},
       {"silu", {[](In x, In) { return x[0] * logistic(x[0]); }}},
       {"gelu", {[](In x, In) { return x[0] * normal_cdf(x[0]); }, -5, 5, 4e-7, 3e-7}},
+      {"gelu_tanh",
+       {[](In x, In) {
+          const double cube = 0.044715 * x[0] * x[0] * x[0];
+          return x[0] * logistic(2 * std::sqrt(2 / std::numbers::pi) * (x[0] + cube));
+        },
+        -5, 5, 4e-7, 3e-7}},
       {"softplus",
        {[](In x, In a) { return a[0] * x[0] > a[1] ? x[0] : std::log1p(std::exp(a[0] * x[0])) / a[0]; }, -9, 30, 1e-6}},
       {"add", {[](In x, In) { return x[0] + x[1]; }}},

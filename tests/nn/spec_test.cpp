@@ -57,6 +57,7 @@ TEST(Spec, PlansWhatEachLayerReallyDoes) {
       {{"groupnorm 2", "groupnorm 3 affine=false"}, {6, 4, 4}},
       {{"normalize 0.5,0.25 0.5,2", "flatten"}, {2, 3, 3}},
       {{"relu", "leaky_relu 0.2", "elu 0.7", "sigmoid", "tanh", "gelu", "silu", "softmax", "identity"}, {6}},
+      {{"gelu approximate=tanh"}, {2, 3}},
   };
   for (const Case& c : cases) {
     const auto layers = parse_spec(c.layers);
@@ -121,6 +122,8 @@ TEST(Spec, HasOneCanonicalText) {
   EXPECT_EQ(canonical("normalize std=1,2.50 mean=0.0,-1e0"), "normalize 0,-1 1,2.5");
   EXPECT_EQ(canonical("dropout p=3e-1"), "dropout 0.3");
   EXPECT_EQ(canonical("batchnorm2d eps=0.001"), "batchnorm2d eps=0.001");
+  EXPECT_EQ(canonical("gelu approximate=none"), "gelu");
+  EXPECT_EQ(canonical("gelu tanh"), "gelu approximate=tanh");
   for (const LayerSpec& layer : parse_spec(kCnn)) EXPECT_EQ(parse_spec(Layers{layer.to_text()})[0], layer);
 }
 
@@ -132,6 +135,7 @@ struct Bad {
 TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
   const std::vector<Bad> table = {
       {{}, "[spec] expected at least one layer, got none"},
+      {{"gelu erf"}, "[spec] layer 0 \"gelu erf\": approximate expects one of none and tanh, got \"erf\""},
       {{"relu", ""}, "[spec] layer 1 \"\": expected the name of a layer, got nothing"},
       {{"relu", "rellu"},
        "[spec] layer 1 \"rellu\": expected the name of a layer, got \"rellu\"; did you mean \"relu\"?"},

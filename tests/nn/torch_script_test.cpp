@@ -36,7 +36,7 @@ const ModelDescription kEveryLayer{.layers = {"conv2d 4 3x1 padding=1 bias=false
                                               "dropout 0.1",
                                               "identity",
                                               "global_avg_pool2d",
-                                              "gelu",
+                                              "gelu approximate=tanh",
                                               "linear 6 bias=false",
                                               "batchnorm1d",
                                               "tanh",

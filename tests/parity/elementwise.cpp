@@ -13,6 +13,9 @@ using A = Arguments;
 
 namespace {
 
+const std::map<std::string, GeluApproximate> kApproximations = {{"none", GeluApproximate::none},
+                                                                {"tanh", GeluApproximate::tanh}};
+
 // The rows of the table, which a new row joins by itself. Attributes have their defaults.
 Rows table_rows() {
   Rows rows;
@@ -41,6 +44,18 @@ Rows elementwise_rows() {
   Rows rows = table_rows();
   // Of one name, the last row counts: those with attributes.
   const Rows more = {
+      {"add",
+       [](const A& a) {
+         if (a.has("alpha")) return hop::add(a["input"], a.operand("other"), a.scalar("alpha", 1));
+         return hop::add(a.operand("input"), a.operand("other"));
+       }},
+      {"sub",
+       [](const A& a) {
+         if (a.has("alpha")) return hop::sub(a["input"], a.operand("other"), a.scalar("alpha", 1));
+         return hop::sub(a.operand("input"), a.operand("other"));
+       }},
+      {"gelu",
+       [](const A& a) { return gelu(a["input"], a.choice("approximate", GeluApproximate::none, kApproximations)); }},
       {"pow", [](const A& a) { return hop::pow(a.operand("input"), a.operand("exponent")); }},
       {"clamp",
        [inf](const A& a) {

@@ -11,6 +11,11 @@ using A = Arguments;
 
 constexpr DType f64 = DType::f64;
 
+GeluApproximate approximate(const A& a) {
+  return a.choice("approximate", GeluApproximate::none,
+                  {{"none", GeluApproximate::none}, {"tanh", GeluApproximate::tanh}});
+}
+
 Rows activation_rows() {
   return {
       {"nn.ReLU", [](const A& a) { return run(a, nn::ReLU()); }},
@@ -18,7 +23,7 @@ Rows activation_rows() {
       {"nn.ELU", [](const A& a) { return run(a, nn::ELU(a.number("alpha", 1))); }},
       {"nn.Sigmoid", [](const A& a) { return run(a, nn::Sigmoid()); }},
       {"nn.Tanh", [](const A& a) { return run(a, nn::Tanh()); }},
-      {"nn.GELU", [](const A& a) { return run(a, nn::GELU()); }},
+      {"nn.GELU", [](const A& a) { return run(a, nn::GELU({.approximate = approximate(a)})); }},
       {"nn.SiLU", [](const A& a) { return run(a, nn::SiLU()); }},
       {"nn.LogSigmoid", [](const A& a) { return run(a, nn::LogSigmoid()); }},
       {"nn.Softsign", [](const A& a) { return run(a, nn::Softsign()); }},

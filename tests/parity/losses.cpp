@@ -64,9 +64,10 @@ Rows loss_rows() {
        }},
       {"gaussian_nll_loss",
        [](const A& a) {
-         return gaussian_nll_loss(
-             a["input"], a["target"], a["var"],
-             {.full = a.flag("full", false), .eps = a.number("eps", 1e-6), .reduction = a.reduction()});
+         const GaussianNLLLossOptions options{
+             .full = a.flag("full", false), .eps = a.number("eps", 1e-6), .reduction = a.reduction()};
+         if (!a.is_tensor("var")) return gaussian_nll_loss(a["input"], a["target"], a.number("var", 0), options);
+         return gaussian_nll_loss(a["input"], a["target"], a["var"], options);
        }},
       {"binary_cross_entropy",
        [](const A& a) {

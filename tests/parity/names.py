@@ -32,7 +32,7 @@ SECTIONS = {
                                            "ratio of their learning rates under `SWALR`, as under every schedule."),
     "init": ("torch.nn.init", "Functions of `hop::nn::init`, which take the address of their random numbers."),
     "Tensor": ("torch.Tensor", "Methods speak of data only: shape, dtype, device, values, gradient. Mathematics is "
-                               "functions: `x.relu()` is `relu(x)`. Dimensions are lists: `x.sum(0)` is `sum(x, {0})`."),
+                               "functions: `x.relu()` is `relu(x)`, and `x.sum((0, 2))` is `sum(x, {0, 2})`."),
 }
 
 

@@ -45,6 +45,10 @@ Rows shape_rows() {
       {"tile", [](const A& a) { return tile(a["input"], a.dims("dims")); }},
       {"repeat_interleave",
        [](const A& a) {
+         if (a.is_tensor("repeats")) {
+           return a.has("dim") ? repeat_interleave(a["input"], a["repeats"], a.integer("dim", 0))
+                               : repeat_interleave(a["input"], a["repeats"]);
+         }
          const std::int64_t repeats = a.integer("repeats", 1);
          return a.has("dim") ? repeat_interleave(a["input"], repeats, a.integer("dim", 0))
                              : repeat_interleave(a["input"], repeats);
@@ -63,11 +67,7 @@ Rows shape_rows() {
       {"transpose", [](const A& a) { return transpose(a["input"], a.integer("dim0", 0), a.integer("dim1", 0)); }},
       {"permute", [](const A& a) { return permute(a["input"], a.dims("dims")); }},
       {"select", [](const A& a) { return select(a["input"], a.integer("dim", 0), a.integer("index", 0)); }},
-      {"squeeze",
-       [](const A& a) {
-         if (!a.has("dim")) throw NotThere("a call without dim");
-         return squeeze(a["input"], a.integer("dim", 0));
-       }},
+      {"squeeze", [](const A& a) { return a.has("dim") ? squeeze(a["input"], a.dims("dim")) : squeeze(a["input"]); }},
       {"unsqueeze", [](const A& a) { return unsqueeze(a["input"], a.integer("dim", 0)); }},
       {"expand", [](const A& a) { return expand(a["input"], a.shape("size")); }},
       {"sum_to", [](const A& a) { return sum_to(a["input"], a.shape("size")); }},
@@ -117,12 +117,29 @@ Rows creation_rows() {
 }
 
 // torch.var and torch.std count `unbiased` and `correction`.
-std::int64_t correction(const A& a) { return a.flag("unbiased", true) ? a.integer("correction", 1) : 0; }
+double correction(const A& a) { return a.flag("unbiased", true) ? a.number("correction", 1) : 0; }
+
+// The dtype of a sum, a product or a softmax.
+std::optional<DType> given_dtype(const A& a) {
+  return a.has("dtype") ? std::optional(a.dtype(DType::f32)) : std::nullopt;
+}
+
+std::vector<Tensor> both(const Sorted& y) { return {y.values, y.indices}; }
 
 Rows reduction_rows() {
   return {
-      {"sum", [](const A& a) { return sum(a["input"], a.dims("dim"), a.flag("keepdim", false)); }},
-      {"mean", [](const A& a) { return mean(a["input"], a.dims("dim"), a.flag("keepdim", false)); }},
+      {"sum",
+       [](const A& a) {
+         if (!a.has("dtype")) return sum(a["input"], a.dims("dim"), a.flag("keepdim", false));
+         return sum(a["input"], a.dims("dim"), a.flag("keepdim", false), a.dtype(DType::f32));
+       }},
+      {"mean",
+       [](const A& a) {
+         if (!a.has("dtype")) return mean(a["input"], a.dims("dim"), a.flag("keepdim", false));
+         return mean(a["input"], a.dims("dim"), a.flag("keepdim", false), a.dtype(DType::f32));
+       }},
+      {"max_dim", [](const A& a) { return both(max(a["input"], a.integer("dim", 0), a.flag("keepdim", false))); }},
+      {"min_dim", [](const A& a) { return both(min(a["input"], a.integer("dim", 0), a.flag("keepdim", false))); }},
       {"max", [](const A& a) { return max(a["input"], a.dims("dim"), a.flag("keepdim", false)); }},
       {"min", [](const A& a) { return min(a["input"], a.dims("dim"), a.flag("keepdim", false)); }},
       {"any", [](const A& a) { return any(a["input"], a.dims("dim"), a.flag("keepdim", false)); }},
@@ -143,13 +160,13 @@ Rows reduction_rows() {
        }},
       {"prod",
        [](const A& a) {
-         if (!a.has("dim")) return prod(a["input"]);
-         return prod(a["input"], a.integer("dim", 0), a.flag("keepdim", false));
+         if (!a.has("dim")) return prod(a["input"], given_dtype(a));
+         return prod(a["input"], a.integer("dim", 0), a.flag("keepdim", false), given_dtype(a));
        }},
-      {"cumsum", [](const A& a) { return cumsum(a["input"], a.integer("dim", 0)); }},
-      {"cumprod", [](const A& a) { return cumprod(a["input"], a.integer("dim", 0)); }},
-      {"softmax", [](const A& a) { return softmax(a["input"], a.integer("dim", -1)); }},
-      {"log_softmax", [](const A& a) { return log_softmax(a["input"], a.integer("dim", -1)); }},
+      {"cumsum", [](const A& a) { return cumsum(a["input"], a.integer("dim", 0), given_dtype(a)); }},
+      {"cumprod", [](const A& a) { return cumprod(a["input"], a.integer("dim", 0), given_dtype(a)); }},
+      {"softmax", [](const A& a) { return softmax(a["input"], a.integer("dim", -1), given_dtype(a)); }},
+      {"log_softmax", [](const A& a) { return log_softmax(a["input"], a.integer("dim", -1), given_dtype(a)); }},
   };
 }
 

@@ -107,6 +107,8 @@ OPERATIONS = {
     "amax": ("max", "input, dim=(), keepdim=False"),
     "amin": ("min", "input, dim=(), keepdim=False"),
     "max.reduction_no_dim": ("max", ONE),
+    "max.reduction_with_dim": ("max_dim", "input, dim, keepdim=False"),
+    "min.reduction_with_dim": ("min_dim", "input, dim, keepdim=False"),
     "min.reduction_no_dim": ("min", ONE),
     "any": ("any", "input, dim=None, keepdim=False"),
     "all": ("all", "input, dim=None, keepdim=False"),
@@ -170,6 +172,8 @@ OPERATIONS = {
     "histc": ("histc", "input, bins=100, min=0, max=0"),
     "masked_select": ("masked_select", "input, mask"),
     "nonzero": ("nonzero", "input, *, as_tuple=False"),
+    "unique": ("unique", "input, sorted=True, return_inverse=False, return_counts=False, dim=None"),
+    "unique_consecutive": ("unique_consecutive", "input, return_inverse=False, return_counts=False, dim=None"),
     "nn.functional.one_hot": ("one_hot", "input, num_classes=-1"),
     # images and norms
     "nn.functional.conv2d": ("conv2d", "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1"),

@@ -9,6 +9,18 @@ using A = Arguments;
 
 std::vector<Tensor> both(const Sorted& y) { return {y.values, y.indices}; }
 
+std::optional<std::int64_t> given_dim(const A& a) {
+  return a.has("dim") ? std::optional(a.integer("dim", 0)) : std::nullopt;
+}
+
+/// Those of the results that PyTorch was asked for.
+std::vector<Tensor> wanted(const A& a, const Unique& y) {
+  std::vector<Tensor> all = {y.values};
+  if (a.flag("return_inverse", false)) all.push_back(y.inverse);
+  if (a.flag("return_counts", false)) all.push_back(y.counts);
+  return all;
+}
+
 Indices indices(const A& a) {
   std::vector<TensorIndex> list;
   for (const Tensor& positions : a.tensors("indices")) list.emplace_back(positions);
@@ -30,11 +42,21 @@ Rows position_rows() {
        }},
       {"index_copy", [](const A& a) { return index_copy(a["input"], a.integer("dim", 0), a["index"], a["source"]); }},
       {"index_fill",
-       [](const A& a) { return index_fill(a["input"], a.integer("dim", 0), a["index"], a.scalar("value", 0)); }},
+       [](const A& a) { return index_fill(a["input"], a.integer("dim", 0), a["index"], a.operand("value")); }},
       {"index_put",
        [](const A& a) { return index_put(a["input"], indices(a), a.operand("values"), a.flag("accumulate", false)); }},
       {"masked_select", [](const A& a) { return masked_select(a["input"], a["mask"]); }},
-      {"nonzero", [](const A& a) { return nonzero(a["input"]); }},
+      {"nonzero",
+       [](const A& a) -> std::vector<Tensor> {
+         if (a.flag("as_tuple", false)) return where(a["input"]);
+         return {nonzero(a["input"])};
+       }},
+      {"unique",
+       [](const A& a) {
+         a.flag("sorted", true);  // ours always is
+         return wanted(a, unique(a["input"], given_dim(a)));
+       }},
+      {"unique_consecutive", [](const A& a) { return wanted(a, unique_consecutive(a["input"], given_dim(a))); }},
       {"one_hot", [](const A& a) { return one_hot(a["input"], a.integer("num_classes", -1)); }},
 
       {"sort",

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <sstream>
+#include <type_traits>
 #include <vector>
 
 #include "base/error.h"
@@ -22,6 +23,17 @@ TEST(Shape, CountsItsElements) {
   std::ostringstream out;
   out << Shape({2, 0}) << Shape({});
   EXPECT_EQ(out.str(), "(2, 0)()");
+}
+
+TEST(Shape, IsMadeOfOneNumberAsOfAListOfIt) {
+  const Shape one = 5;
+  EXPECT_EQ(one, Shape({5}));
+  EXPECT_EQ(Shape(std::int64_t{7}).to_string(), "(7)");
+  EXPECT_EQ(Shape(2).size(), 1);
+  EXPECT_EQ(Shape({2, 2}).size(), 2);
+  EXPECT_EQ(Shape{}.size(), 0);
+  EXPECT_EQ(Strides(3).back(), 3);
+  static_assert(!std::is_convertible_v<bool, Shape> && !std::is_convertible_v<double, Dims>);
 }
 
 TEST(Shape, ComparesByLengthAndSizes) {

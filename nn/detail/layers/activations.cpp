@@ -32,7 +32,26 @@ OnnxValue node_with_alpha(const OnnxLayer& layer, const OnnxValue& x) {
 
 std::string torch_softmax(const Arguments&, const Shape&) { return "nn.Softmax(dim=-1)"; }
 
+// ---- gelu
+
+constexpr std::string_view kApproximations[] = {"none", "tanh"};
+constexpr Attribute kGELU[] = {
+    {.name = "approximate", .type = word, .fallback = kApproximations[0], .words = kApproximations}};
+
+bool is_by_tanh(const Arguments& a) { return a.text(0) == kApproximations[1]; }
+
+AnyModule build_gelu(const Arguments& a, const Shape&) {
+  const auto approximate = is_by_tanh(a) ? GeluApproximate::tanh : GeluApproximate::none;
+  return std::make_shared<GELU>(GELUOptions{approximate});
+}
+
+std::string torch_gelu(const Arguments& a, const Shape&) {
+  return is_by_tanh(a) ? "nn.GELU(approximate=\"tanh\")" : "nn.GELU()";
+}
+
 // ---- in ONNX
+
+constexpr float kSqrtTwoOverPi = 0.7978845608F;
 
 // A node without attributes.
 template <const char* Op>
@@ -40,9 +59,18 @@ OnnxValue one_node(const OnnxLayer& layer, const OnnxValue& x) {
   return layer.model.node(Op, {x});
 }
 
+// x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, in the order that onnxruntime fuses.
+OnnxValue gelu_by_tanh(OnnxModel& model, const OnnxValue& x) {
+  const OnnxValue cube = model.node("Mul", {model.node("Pow", {x, model.number(3)}), model.number(0.044715F)});
+  const OnnxValue inner = model.node("Mul", {model.node("Add", {x, cube}), model.number(kSqrtTwoOverPi)});
+  const OnnxValue share = model.node("Add", {model.node("Tanh", {inner}), model.number(1)});
+  return model.node("Mul", {model.node("Mul", {x, model.number(0.5F)}), share});
+}
+
 // x (1 + erf(x / sqrt 2)) / 2, in the order that onnxruntime fuses.
 OnnxValue gelu(const OnnxLayer& layer, const OnnxValue& x) {
   OnnxModel& model = layer.model;
+  if (is_by_tanh(layer.arguments)) return gelu_by_tanh(model, x);
   const OnnxValue erf = model.node("Erf", {model.node("Div", {x, model.number(std::numbers::sqrt2_v<float>)})});
   return model.node("Mul", {model.node("Mul", {x, model.node("Add", {erf, model.number(1)})}), model.number(0.5F)});
 }
@@ -65,7 +93,7 @@ constexpr std::array kRows = {
     LayerKind{"elu", kELU, same_shape, nullptr, with_number<ELU>, torch_with_number<ELU>, node_with_alpha<kElu>},
     LayerKind{"sigmoid", {}, same_shape, nullptr, plain<Sigmoid>, torch_plain<Sigmoid>, one_node<kSigmoid>},
     LayerKind{"tanh", {}, same_shape, nullptr, plain<Tanh>, torch_plain<Tanh>, one_node<kTanh>},
-    LayerKind{"gelu", {}, same_shape, nullptr, plain<GELU>, torch_plain<GELU>, gelu},
+    LayerKind{"gelu", kGELU, same_shape, nullptr, build_gelu, torch_gelu, gelu},
     LayerKind{"silu", {}, same_shape, nullptr, plain<SiLU>, torch_plain<SiLU>, silu},
     LayerKind{"softmax", {}, with_last, nullptr, plain<Softmax>, torch_softmax, one_node<kSoftmax>},
 };
