@@ -14,24 +14,23 @@ namespace {
 
 using rows::Pack;
 
-/// Whether slot k is there. Rules that always keep all of their slots need no test.
+/// Whether slot k is there. A slot that the rule always keeps needs no test.
 template <class Rule, class T>
 HOP_INLINE bool is_kept(T* const* slots, std::size_t k) {
-  if constexpr (requires(const Rule rule) { rule.keeps(k); }) return slots[k] != nullptr;
-  return true;
+  return rules::always_keeps<Rule>(k) || slots[k] != nullptr;
 }
 
-template <class Rule, class C, class V, std::size_t... k>
-HOP_INLINE void apply(const C& constants, V& p, const V& g, [[maybe_unused]] V* slots, std::index_sequence<k...>) {
-  Rule::update(constants, p, g, slots[k]...);
+template <class F, class V, std::size_t... k>
+HOP_INLINE void apply(const F& factors, V& p, const V& g, [[maybe_unused]] V* slots, std::index_sequence<k...>) {
+  rules::apply(factors, p, g, slots[k]...);
 }
 
 template <class Rule, class V, class T>
-HOP_TELLS_ROWS void update_loop(const void* constants, std::byte* const* arrays, std::int64_t n) {
+HOP_TELLS_ROWS void update_loop(const void* factors, std::byte* const* arrays, std::int64_t n) {
   using L = Access<V>;
   constexpr std::size_t kSlots = Rule::slots.size(), kRoom = kSlots == 0 ? 1 : kSlots;  // an array is not empty
   // A copy: stores to parameters cannot change it, so its numbers stay in registers.
-  const auto c = *static_cast<const typename Rule::template Constants<T>*>(constants);
+  const auto f = *static_cast<const rules::Factors<Rule, T>*>(factors);
   T* const p = reinterpret_cast<T*>(arrays[0]);
   const T* const g = reinterpret_cast<const T*>(arrays[1]);
   T* slots[kRoom] = {};
@@ -47,7 +46,7 @@ HOP_TELLS_ROWS void update_loop(const void* constants, std::byte* const* arrays,
         for (std::size_t k = 0; k < kSlots; ++k) {
           if (is_kept<Rule>(slots, k)) kept[k] = L::load(slots[k] + i, count...);
         }
-        apply<Rule>(c, value, L::load(g + i, count...), kept, std::make_index_sequence<kSlots>());
+        apply(f, value, L::load(g + i, count...), kept, std::make_index_sequence<kSlots>());
         for (std::size_t k = 0; k < kSlots; ++k) {
           if (is_kept<Rule>(slots, k)) L::store(kept[k], slots[k] + i, count...);
         }
