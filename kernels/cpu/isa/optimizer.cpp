@@ -1,6 +1,7 @@
 // One pass over parameters, gradients and slots per step, for each rule of update_rules.h and average_rules.h, with
 // packs of floats and with doubles. Bytes moved per f32 element, and so the floor: 12 (p and g in, p out), and 8 more
 // for each slot.
+#include <type_traits>
 #include <utility>
 
 #include "kernels/average_rules.h"
@@ -20,9 +21,14 @@ HOP_INLINE bool is_kept(T* const* slots, std::size_t k) {
   return rules::always_keeps<Rule>(k) || slots[k] != nullptr;
 }
 
-template <class F, class V, std::size_t... k>
-HOP_INLINE void apply(const F& factors, V& p, const V& g, [[maybe_unused]] V* slots, std::index_sequence<k...>) {
-  rules::apply(factors, p, g, slots[k]...);
+// Without `maximize` nothing is negated, not even by a product with 1: in the first cache it would show.
+template <bool kMaximizes, class Rule, class T, class V, std::size_t... k>
+HOP_INLINE void apply(const rules::Factors<Rule, T>& factors, V& p, const V& g, [[maybe_unused]] V* slots,
+                      std::index_sequence<k...>) {
+  if constexpr (kMaximizes)
+    rules::apply(factors, p, g, slots[k]...);
+  else
+    Rule::update(factors.own, p, g, slots[k]...);
 }
 
 template <class Rule, class V, class T>
@@ -40,18 +46,24 @@ HOP_TELLS_ROWS void update_loop(const void* factors, std::byte* const* arrays, s
   for (std::size_t k = 0; k < kSlots; ++k) {
     if (is_kept<Rule>(slots, k)) tell_write(slots[k], n);
   }
-  for_each_vector<V>(
-      n, [&](std::int64_t i, auto... count) __attribute__((always_inline)) {
-        V value = L::load(p + i, count...), kept[kRoom] = {};
-        for (std::size_t k = 0; k < kSlots; ++k) {
-          if (is_kept<Rule>(slots, k)) kept[k] = L::load(slots[k] + i, count...);
-        }
-        apply(f, value, L::load(g + i, count...), kept, std::make_index_sequence<kSlots>());
-        for (std::size_t k = 0; k < kSlots; ++k) {
-          if (is_kept<Rule>(slots, k)) L::store(kept[k], slots[k] + i, count...);
-        }
-        L::store(value, p + i, count...);
-      });
+  const auto loop = [&]<bool kMaximizes>(std::bool_constant<kMaximizes>) __attribute__((always_inline)) {
+    for_each_vector<V>(
+        n, [&](std::int64_t i, auto... count) __attribute__((always_inline)) {
+          V value = L::load(p + i, count...), kept[kRoom] = {};
+          for (std::size_t k = 0; k < kSlots; ++k) {
+            if (is_kept<Rule>(slots, k)) kept[k] = L::load(slots[k] + i, count...);
+          }
+          apply<kMaximizes>(f, value, L::load(g + i, count...), kept, std::make_index_sequence<kSlots>());
+          for (std::size_t k = 0; k < kSlots; ++k) {
+            if (is_kept<Rule>(slots, k)) L::store(kept[k], slots[k] + i, count...);
+          }
+          L::store(value, p + i, count...);
+        });
+  };
+  if constexpr (requires(const Rule rule) { rule.maximize; }) {
+    if (f.sign < 0) return loop(std::true_type());
+  }
+  loop(std::false_type());
 }
 
 template <class... Rules>
