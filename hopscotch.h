@@ -38,6 +38,7 @@
 
 #include "nn/clip_grad.h"
 #include "nn/clone.h"
+#include "nn/evidence_bound.h"
 #include "nn/functional.h"
 #include "nn/init.h"
 #include "nn/layers.h"

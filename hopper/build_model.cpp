@@ -121,6 +121,9 @@ nn::Loss make_loss(const ModelOptions& model, Device device) {
 
 std::optional<nn::Mixup> make_mixup(const Experiment& experiment, const data::Dataset& dataset) {
   if (experiment.model.mixup == 0) return std::nullopt;
+  if (output_of(experiment.model, dataset.target().kind) == nn::Output::Input) {
+    throw ConfigError("[model] mixup: expected 0 with loss = \"elbo\", which has no label to mix; leave mixup out");
+  }
   const bool has_words = !dataset.input().words.empty();
   const DType stored = dataset.feature_dtype();
   if (has_words || (!is_floating(stored) && stored != DType::u8)) {
@@ -139,6 +142,12 @@ std::optional<nn::Mixup> make_mixup(const Experiment& experiment, const data::Da
 
 nn::WeightedLoss make_weighted_loss(const ModelOptions& model, const data::Dataset& dataset, Device device) {
   if (!dataset.has_weights()) return {};
+  if (output_of(model, dataset.target().kind) == nn::Output::Input) {
+    throw ConfigError(
+        "[model] loss: expected rows without weights for \"elbo\", got some with; import the column of the weights "
+        "of " +
+        dataset.name() + " with the word \"drop\"");
+  }
   if (model.loss.own() != nullptr) {
     throw ConfigError(
         "[model] loss: expected a loss by its name for rows with weights, got one of the application, "
@@ -163,7 +172,9 @@ nn::Output output_of(const ModelOptions& model, data::TargetKind labels) {
 data::DataOptions data_options(const Experiment& experiment) {
   data::DataOptions options = experiment.data;
   const bool is_own = experiment.model.loss.own() != nullptr || experiment.model.loss.is_missing();
-  if (!options.target && !is_own) options.wanted = nn::target_kind(nn::find_loss(experiment.model.loss.name()).output);
+  if (options.target || is_own) return options;
+  const nn::Output output = nn::find_loss(experiment.model.loss.name()).output;
+  if (output != nn::Output::Input) options.wanted = nn::target_kind(output);
   return options;
 }
 

@@ -6,6 +6,7 @@
 
 #include "autograd/graph.h"
 #include "nn/clone.h"
+#include "nn/evidence_bound.h"
 #include "nn/init.h"
 #include "nn/models.h"
 #include "tests/nn/support.h"
@@ -57,6 +58,7 @@ std::vector<Case> cases() {
           picture("resnet50", {{"width", "2"}}),
           of_table("tab_transformer", {{"embedding", "4"}, {"heads", "2"}, {"layers", "1"}, {"hidden", "4"}}),
           {"unet", {{{"width", "2"}}, small, 2 * 32 * 32, {}}, pictures(small)},
+          {"vae", {{{"hidden", "5"}, {"latent", "2"}}, {2, 3, 4}, 24, {}}, sigmoid(pictures({2, 3, 4}))},
           picture("vgg11", {{"width", "2"}, {"hidden", "4"}}),
           picture("vgg16", {{"width", "2"}, {"hidden", "4"}, {"batch_norm", "true"}}),
           picture("vit", {{"num_layers", "1"}, {"hidden_dim", "8"}, {"num_heads", "2"}, {"mlp_dim", "8"}})};
@@ -77,7 +79,8 @@ TEST(Families, AnswerInTheShapeThatWasAskedFor) {
     const Tensor y = (*model)(c.batch);
     EXPECT_EQ(y.shape(), (Shape{2, c.request.classes}));
     for (const double value : values(y)) ASSERT_TRUE(std::isfinite(value));
-    backward(sum(y * y));
+    auto* const bound = dynamic_cast<EvidenceBound*>(model.get());
+    backward(bound != nullptr ? bound->negative_elbo(c.batch) : sum(y * y));
     for (const NamedTensor& p : model->named_parameters()) EXPECT_TRUE(p.tensor.grad().defined()) << p.name;
     const auto again = FamilyRegistry().find(c.family)(c.request);
     again->load_state_dict(model->state_dict());
