@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "hopper/build_model_internal.h"
 #include "hopper/strategy/data_parallel.h"
 #include "nn/families.h"
 #include "nn/model.h"
@@ -19,11 +20,12 @@ namespace {
 constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a partition: a larger batch is all rows
 
 // Names that training reads, beside the settings of the optimizers.
-constexpr std::array<std::string_view, 3> kTrainingNames = {"batch_size", "clip_grad_norm", "optimizer"};
+constexpr std::array<std::string_view, 6> kTrainingNames = {"accumulate",      "batch_size", "clip_grad_norm",
+                                                            "clip_grad_value", "no_decay",   "optimizer"};
 
 // Names of the learning rate and its schedule: no recorded step depends on them.
 std::set<std::string, std::less<>> schedule_names() {
-  std::set<std::string, std::less<>> names = {"lr", "schedule"};
+  std::set<std::string, std::less<>> names = {"lr", "schedule", "schedule_by"};
   for (const optim::ScheduleRow& row : optim::schedules()) {
     for (const auto& [name, fallback] : row.settings) names.emplace(name);
   }
@@ -55,6 +57,8 @@ void check_names(const ModelOptions& model, const Config& config) {
   }
 }
 
+}  // namespace
+
 nn::ConfigText to_config_text(const Config& config) {
   nn::ConfigText text;
   for (const auto& [name, value] : config.entries()) {
@@ -63,35 +67,6 @@ nn::ConfigText to_config_text(const Config& config) {
   }
   return text;
 }
-
-// By how much replicas multiply the learning rate.
-double lr_factor(const Experiment& experiment, const data::Dataset& dataset) {
-  const Replicas sharing = replicas_of(experiment);
-  if (sharing == Replicas::None || sharing == Replicas::PushGradients) return 1;
-  const auto replicas = static_cast<double>(passes_of_a_unit(experiment, dataset));
-  switch (experiment.run.replicas.lr_scale.value_or(LrScale::None)) {
-    case LrScale::None:
-      return 1;
-    case LrScale::Linear:
-      return replicas;
-    case LrScale::Sqrt:
-      return std::sqrt(replicas);
-  }
-  return 1;
-}
-
-// From the first step of epoch swa_start on, the rates of [model] swa_lr: one in each epoch, of `epoch_steps` steps.
-optim::LRSchedule with_swa_lr(const ModelOptions& model, optim::LRSchedule schedule, std::int64_t epoch_steps) {
-  if (!model.swa_lr || model.swa_start == 0) return schedule;
-  const std::int64_t first = (std::int64_t{model.swa_start} - 1) * epoch_steps;
-  optim::SWALR swa{.lr = schedule(first), .swa_lr = *model.swa_lr};
-  if (model.swa_anneal_epochs) swa.anneal_epochs = *model.swa_anneal_epochs;
-  if (model.swa_anneal) swa.anneal = *model.swa_anneal;
-  const auto by_step = [swa, epoch_steps](std::int64_t t) { return swa(t / epoch_steps); };
-  return optim::SequentialLR{.schedules = {std::move(schedule), by_step}, .milestones = {first}};
-}
-
-}  // namespace
 
 std::vector<std::string> names_in_layer(const std::string& layer) {
   std::set<std::string, std::less<>> names;
@@ -134,34 +109,6 @@ nn::ModelDescription describe_model(const ModelOptions& model, const Config& con
   return {model.family, model.layers, to_config_text(config)};
 }
 
-namespace {
-
-std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, const Config& config,
-                                                 const nn::Module& module) {
-  const NameOr<OptimizerMaker>& own = experiment.model.optimizer;
-  if (own.is_missing()) refuse_missing("[model] optimizer");
-  if (own.own() != nullptr) return expect_made((*own.own())(config, module.named_parameters()), "[model] optimizer");
-  nn::ConfigText settings = to_config_text(config);
-  if (!own.name().empty() && !settings.emplace("optimizer", own.name()).second) {
-    throw ConfigError("[model] optimizer: expected one place that names the optimizer, got \"" + own.name() +
-                      "\" here and another in " + config.to_text());
-  }
-  return optim::make_optimizer(settings, module.named_parameters());
-}
-
-}  // namespace
-
-Updates make_updates(const Experiment& experiment, const Config& config, const nn::Module& module) {
-  const ModelOptions& model = experiment.model;
-  Updates updates{.optimizer = make_optimizer(experiment, config, module), .swa_start = model.swa_start};
-  if (model.ema > 0)
-    updates.average.emplace(*updates.optimizer, model.ema);
-  else if (model.swa_start > 0)
-    updates.average.emplace(*updates.optimizer);
-  if (model.grad_scaler) updates.scaler = std::make_unique<optim::GradScaler>(*updates.optimizer);
-  return updates;
-}
-
 nn::Loss make_loss(const ModelOptions& model, Device device) {
   if (model.loss.is_missing()) refuse_missing("[model] loss");
   if (model.loss.own() == nullptr) return nn::loss_by_name(model.loss.name(), device);
@@ -174,6 +121,9 @@ nn::Loss make_loss(const ModelOptions& model, Device device) {
 
 std::optional<nn::Mixup> make_mixup(const Experiment& experiment, const data::Dataset& dataset) {
   if (experiment.model.mixup == 0) return std::nullopt;
+  if (output_of(experiment.model, dataset.target().kind) == nn::Output::Input) {
+    throw ConfigError("[model] mixup: expected 0 with loss = \"elbo\", which has no label to mix; leave mixup out");
+  }
   const bool has_words = !dataset.input().words.empty();
   const DType stored = dataset.feature_dtype();
   if (has_words || (!is_floating(stored) && stored != DType::u8)) {
@@ -192,6 +142,12 @@ std::optional<nn::Mixup> make_mixup(const Experiment& experiment, const data::Da
 
 nn::WeightedLoss make_weighted_loss(const ModelOptions& model, const data::Dataset& dataset, Device device) {
   if (!dataset.has_weights()) return {};
+  if (output_of(model, dataset.target().kind) == nn::Output::Input) {
+    throw ConfigError(
+        "[model] loss: expected rows without weights for \"elbo\", got some with; import the column of the weights "
+        "of " +
+        dataset.name() + " with the word \"drop\"");
+  }
   if (model.loss.own() != nullptr) {
     throw ConfigError(
         "[model] loss: expected a loss by its name for rows with weights, got one of the application, "
@@ -216,7 +172,9 @@ nn::Output output_of(const ModelOptions& model, data::TargetKind labels) {
 data::DataOptions data_options(const Experiment& experiment) {
   data::DataOptions options = experiment.data;
   const bool is_own = experiment.model.loss.own() != nullptr || experiment.model.loss.is_missing();
-  if (!options.target && !is_own) options.wanted = nn::target_kind(nn::find_loss(experiment.model.loss.name()).output);
+  if (options.target || is_own) return options;
+  const nn::Output output = nn::find_loss(experiment.model.loss.name()).output;
+  if (output != nn::Output::Input) options.wanted = nn::target_kind(output);
   return options;
 }
 
@@ -272,18 +230,6 @@ std::uint32_t staleness_of(const Experiment& experiment) {
 
 std::optional<std::uint32_t> bound_of(const Experiment& experiment) { return experiment.run.replicas.staleness; }
 
-optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,
-                                double first_lr) {
-  const std::int64_t epoch_steps = steps_per_epoch(experiment, config, dataset);
-  nn::ConfigText settings = to_config_text(config);
-  if (experiment.model.optimizer.own() != nullptr) settings.erase("lr");  // its maker made first_lr of it
-  optim::LRSchedule schedule = optim::make_lr_schedule(settings, epoch_steps * experiment.search.epochs, first_lr);
-  schedule = with_swa_lr(experiment.model, std::move(schedule), epoch_steps);
-  const double factor = lr_factor(experiment, dataset);
-  if (factor == 1) return schedule;
-  return [schedule = std::move(schedule), factor](std::int64_t t) { return schedule(t) * factor; };
-}
-
 data::Scaling scaling_of(const Experiment& experiment, const data::Dataset& dataset) {
   if (!experiment.data.scale) return dataset.scale();
   return data::scale_all(*experiment.data.scale, dataset.manifest().table);
@@ -293,12 +239,6 @@ std::int64_t batch_size(const Config& config) {
   const std::int64_t size = config.integer("batch_size", 32);
   if (size < 1) throw ConfigError("[search.space] batch_size: expected at least 1, got " + std::to_string(size));
   return std::min(size, kMostRows);
-}
-
-double clip_grad_norm(const Config& config) {
-  const double norm = config.number("clip_grad_norm", 0);
-  if (std::isfinite(norm) && norm >= 0) return norm;
-  throw ConfigError("[search.space] clip_grad_norm: expected at least 0, got " + shortest(norm));
 }
 
 std::int64_t batch_rows(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
@@ -313,6 +253,7 @@ std::int64_t batch_rows(const Experiment& experiment, const Config& config, cons
 
 std::int64_t steps_per_epoch(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
   const std::int64_t batch = batch_rows(experiment, config, dataset);
+  const std::int64_t pieces = accumulated_batches(experiment, config);
   // Replicas that share pass side by side.
   const Replicas replicas = replicas_of(experiment);
   const bool share = replicas == Replicas::ShareGradients || replicas == Replicas::ShareWeights;
@@ -322,7 +263,7 @@ std::int64_t steps_per_epoch(const Experiment& experiment, const Config& config,
   for (std::size_t first = 0; first < partitions.size(); first += side_by_side) {
     std::int64_t most = 0;
     for (std::size_t i = first; i < std::min(first + side_by_side, partitions.size()); ++i) {
-      most = std::max(most, (partitions[i].rows - 1) / batch + 1);
+      most = std::max(most, ((partitions[i].rows - 1) / batch) / pieces + 1);
     }
     all += most;
   }
@@ -339,7 +280,8 @@ std::string architecture_key(const Experiment& experiment, ModelId model, const 
     if (!of_schedule.contains(name) || experiment.model.optimizer.own() != nullptr || in_layers.contains(name))
       kept.set(name, value);
   }
-  return kept.to_text() + (config.contains("lr") ? "" : " (the optimizer's own lr)");
+  return kept.to_text() + (config.contains("lr") ? "" : " (the optimizer's own lr)") +
+         (has_plateau(config) ? " (a plateau in the state)" : "");
 }
 
 }  // namespace hop::hopper

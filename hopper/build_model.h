@@ -12,6 +12,7 @@
 #include "nn/clip_grad.h"
 #include "nn/mixup.h"
 #include "nn/model.h"
+#include "nn/optim/carried_plateau.h"
 #include "nn/optim/grad_scaler.h"
 #include "nn/optim/lr_scheduler.h"
 #include "nn/optim/optimizer.h"
@@ -32,6 +33,12 @@ std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Con
 /// How to build the module of a configuration without the application; empty if the application's code builds it.
 nn::ModelDescription describe_model(const ModelOptions& model, const Config& config);
 
+/// Limits of the gradient of a step; 0: none.
+struct GradientLimits {
+  double norm = 0;   ///< of all elements together (nn::clip_grad_norm_)
+  double value = 0;  ///< of each element (nn::clip_grad_value_), applied first
+};
+
 /// What changes the weights of a model, and is a part of its state beside them.
 struct Updates {
   std::unique_ptr<optim::Optimizer> optimizer{};  ///< never null
@@ -39,13 +46,17 @@ struct Updates {
   std::uint32_t swa_start = 0;                    ///< as ModelOptions::swa_start
   /// In the optimizer's state; null without [model] grad_scaler.
   std::unique_ptr<optim::GradScaler> scaler{};
+  /// In the optimizer's state; null unless the schedule is "plateau".
+  std::unique_ptr<optim::CarriedPlateau> plateau{};
 
   /// The loss to differentiate: the scaled one, with a scaler.
   Tensor scaled(const Tensor& loss) const { return scaler ? scaler->scale(loss) : loss; }
-  /// Before step(): limits the norm of the gradients, without their scale.
-  void clip(const nn::Module& module, double max_norm) {
+  /// Before step(): limits the gradients, without their scale.
+  void clip(const nn::Module& module, const GradientLimits& limits) {
+    if (limits.norm == 0 && limits.value == 0) return;
     if (scaler) scaler->unscale_();
-    nn::clip_grad_norm_(module, max_norm);
+    if (limits.value > 0) nn::clip_grad_value_(module, limits.value);
+    if (limits.norm > 0) nn::clip_grad_norm_(module, limits.norm);
   }
   /// One update of the weights, and with ema one of the average. With a scaler both are left out if a gradient is
   /// infinite or NaN, and the scale of the next step is set.
@@ -64,8 +75,13 @@ struct Updates {
   }
 };
 /// The optimizer of a configuration, for the module's parameters: by name, or the application's. With [model] ema or
-/// swa_start it carries the averages of the weights, with [model] grad_scaler the scale. Throws ConfigError.
-Updates make_updates(const Experiment& experiment, const Config& config, const nn::Module& module);
+/// swa_start it carries the averages of the weights, with [model] grad_scaler the scale, with the schedule "plateau"
+/// its memory. With no_decay, norms and biases are kept out of the weight decay. Throws ConfigError.
+Updates make_updates(const Experiment& experiment, const Config& config, nn::Module& module);
+/// The options of the schedule "plateau"; none for another one. Throws ConfigError.
+std::optional<optim::ReduceLROnPlateauOptions> plateau_options(const Experiment& experiment, const Config& config);
+/// The metric that the schedule "plateau" follows: the objective's, or the validation loss for the training loss.
+Objective plateau_metric(const Experiment& experiment);
 
 /// The loss of the experiment: by name, or the application's, which throws ShapeError unless it gives a scalar. Throws
 /// ConfigError.
@@ -104,8 +120,9 @@ bool synchronises_batchnorm(const Experiment& experiment);
 /// With Replicas::PushGradients: the bound of Arrivals; none: there is none.
 std::optional<std::uint32_t> bound_of(const Experiment& experiment);
 
-/// The learning rate by optimizer step, over all epochs of the experiment. It starts from lr of the configuration.
-/// Without lr, and for an optimizer of the application, it starts from the rate that the optimizer was made with
+/// The learning rate by optimizer step, over all epochs of the experiment. It starts from lr of the configuration. With
+/// schedule_by = "epoch" the schedule counts epochs. With "plateau" it is the first rate (Updates::plateau has the
+/// rest). Without lr, and for an optimizer of the application, it starts from the rate that the optimizer was made with
 /// (`first_lr`). From epoch [model] swa_start on, it anneals to swa_lr if there is one. With replicas it is multiplied
 /// as [run] lr_scale says. Throws ConfigError.
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,
@@ -119,13 +136,16 @@ std::int64_t batch_size(const Config& config);
 /// Rows of one batch: batch_size(config), or the share of one replica in it with [run] batch = "global". Throws
 /// ConfigError if the replicas cannot share it evenly.
 std::int64_t batch_rows(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
-/// Updates of the weights in one epoch, in all of its passes: one for each batch, or for each batch of the replica that
-/// has the most where replicas share gradients or weights.
+/// Updates of the weights in one epoch, in all of its passes: one for each batch, or for each accumulated_batches() of
+/// a pass, or for each batch of the replica that has the most where replicas share gradients or weights.
 std::int64_t steps_per_epoch(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
 
-/// The largest norm of a step's gradient (nn::clip_grad_norm_); 0: gradients stay as they are. Throws ConfigError below
-/// 0.
-double clip_grad_norm(const Config& config);
+/// clip_grad_norm and clip_grad_value. Throws ConfigError below 0.
+GradientLimits gradient_limits(const Config& config);
+/// The hyperparameter accumulate: how many batches of a pass make one step. Throws ConfigError unless it is 1 to
+/// kMostPieces, and for more than 1 where a strategy has replicas.
+std::int64_t accumulated_batches(const Experiment& experiment, const Config& config);
+inline constexpr std::int64_t kMostPieces = 1'000'000;
 
 /// The last batch of a partition may have one row. Throws ConfigError if one has and `module` cannot be trained with
 /// one row: a batch normalisation would divide by the variance of a single value. (If it is synchronised, it may have

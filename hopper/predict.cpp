@@ -18,6 +18,12 @@ data::RowSchema schema_of(const Experiment& experiment, const data::Dataset& dat
 nn::Predictor make_predictor(const Experiment& experiment, data::RowSchema schema, const Config& config,
                              std::shared_ptr<nn::Module> module) {
   const nn::Output output = output_of(experiment.model, schema.target.kind);
+  if (output == nn::Output::Input) {
+    throw ConfigError(
+        "[predict] expected a model that answers with labels, got one with loss = \"elbo\", which reconstructs its "
+        "input; "
+        "in C++ take its module from hop::hopper::load_model()");
+  }
   return {std::move(module), std::move(schema), output, describe_model(experiment.model, config)};
 }
 

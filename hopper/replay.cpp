@@ -39,11 +39,21 @@ class Traveller {
     if (&there != here_) there.state().load(before);
     here_ = &there;
     train_unit(there, visit.epoch, itinerary_.passes(visit.partition), rows_, {}, nullptr, group_of(visit));
-    if (itinerary_.ends_epoch(unit)) there.end_epoch(visit.epoch);
+    if (itinerary_.ends_epoch(unit)) {
+      there.end_epoch(visit.epoch);
+      learn_validation(there);
+    }
     return there.state().save().wait();
   }
 
  private:
+  // As the worker did; without a schedule that reads it, nobody needs the metric.
+  void learn_validation(Trainer& there) const {
+    if (!there.learns_validation()) return;
+    UnitMetrics metrics;
+    there.validate(dataset_.validation(), metrics);
+    there.learn_validation(metrics);
+  }
   // The members whose order of additions decides the bits, or the order of the gradients. Neither, if none does.
   Group group_of(const Visit& visit) const {
     Group group = unit_group(experiment_, itinerary_, visit.partition);

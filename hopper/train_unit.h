@@ -1,5 +1,5 @@
 // A whole unit in a trainer. Workers train units this way, and replay repeats them this way. After the last unit of an
-// epoch both call Trainer::end_epoch().
+// epoch both call Trainer::end_epoch(), and with the schedule "plateau" Trainer::learn_validation().
 #pragma once
 
 #include <atomic>

@@ -16,6 +16,7 @@
 #include "kernels/precision.h"
 #include "kernels/reduce.h"
 #include "nn/detail/replica_statistics.h"
+#include "nn/evidence_bound.h"
 #include "nn/init.h"
 
 namespace hop::hopper {
@@ -71,7 +72,8 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       updates_(make_updates(experiment, config, *module_)),
       optimizer_(updates_.optimizer.get()),
       schedule_(make_schedule(experiment, config, dataset, optimizer_->lr())),
-      clip_grad_norm_(clip_grad_norm(config)),
+      limits_(gradient_limits(config)),
+      accumulate_(accumulated_batches(experiment, config)),
       loss_(make_loss(experiment.model, device)),
       weighted_loss_(make_weighted_loss(experiment.model, dataset, device)),
       output_(output_of(experiment.model, dataset.target().kind)),
@@ -88,12 +90,13 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       measures_accuracy_(measures(experiment.model, "accuracy")),
       own_metrics_(own_metrics(experiment.model)),
       captures_(experiment.run.capture && (!experiment.model.builder || experiment.model.capture_builder)),
-      steps_(kRecordedSteps),
+      steps_(accumulate_ == 1 ? kRecordedSteps : 2 * kRecordedSteps),  // first, other and short batches; updates
       first_lr_(optimizer_->lr()) {
   module_->set_random_source(state_->counters_tensor(), optimizer_->step_tensor());
   if (mixup_) mixup_->to(device);
   if (mixup_) mixup_->set_random_source(state_->counters_tensor(), optimizer_->step_tensor());
   optimizer_->stop_when(meter_.as_strided({}, {}, 1));
+  nn::bound_of(*module_, output_);  // refuses a module without
   if (replicas_ != Replicas::None) check_sharing();
   if (synchronises()) check_synchronised();
   if (replicas_ == Replicas::PushGradients) check_pushing();
@@ -110,6 +113,7 @@ void Trainer::assign(ModelId model, const Config& config) {
     throw StateError("[train] expected a model of the architecture " + key_ + ", got " + config.to_text());
   }
   schedule_ = make_schedule(experiment_, config, dataset_, first_lr_);
+  if (updates_.plateau) updates_.plateau->set_options(plateau_options(experiment_, config).value());
   model_ = model;
   config_ = config;
 }
@@ -172,12 +176,15 @@ void Trainer::make_gradients(const data::Batch& batch) {
   if (lane.talk != nullptr) statistics.emplace(lane.talk);
   if (is_replica && lane.own == nullptr) kernels::copy_(random_key(), lane.key);
   module.begin_step();
-  lane.own != nullptr ? module.zero_grad() : optimizer_->zero_grad();
-  const Tensor loss = mixup ? mixed_loss(module, *mixup, batch) : loss_of(module(batch.x), batch);
+  if (piece_.number == 0) lane.own != nullptr ? module.zero_grad() : optimizer_->zero_grad();
+  nn::EvidenceBound* const bound = nn::bound_of(module, output_);
+  const Tensor loss = bound != nullptr ? bound->negative_elbo(batch.x)
+                      : mixup          ? mixed_loss(module, *mixup, batch)
+                                       : loss_of(module(batch.x), batch);
   if (is_replica) kernels::copy_(loss_sum(), lane.loss);
   measure_loss(loss.detach(), batch, meter_);
   if (is_replica) kernels::copy_(lane.loss, loss_sum());
-  const Tensor scaled = updates_.scaled(loss);
+  const Tensor scaled = updates_.scaled(piece_.of == 1 ? loss : loss / static_cast<double>(piece_.of));
   backward(lane.share.defined() ? scaled * lane.share : scaled);
 }
 
@@ -190,8 +197,9 @@ Tensor Trainer::mixed_loss(nn::Module& module, nn::Mixup& mixup, const data::Bat
 void Trainer::validation_step(const data::Batch& batch) {
   const NoGradGuard no_grad;
   module_->begin_step();  // fractional pooling draws here, too: the same for each batch, whoever validates
+  nn::EvidenceBound* const bound = nn::bound_of(*module_, output_);
   const Tensor output = (*module_)(batch.x);
-  measure_loss(loss_of(output, batch), batch, validation_meter_);
+  measure_loss(bound != nullptr ? bound->negative_elbo(batch.x) : loss_of(output, batch), batch, validation_meter_);
   const Tensor answers = scaling_.answers(output);
   if (measures_accuracy_) {
     static const nn::Metric accuracy = nn::metric_by_name("accuracy");
@@ -225,7 +233,7 @@ void Trainer::compute(Part part) {
   if (part == Part::Validation) return validation_step(validation_->batch());
   if (part != Part::Update) make_gradients(lane_.batches->batch());
   if (part == Part::Gradients) return;
-  if (clip_grad_norm_ > 0) updates_.clip(*module_, clip_grad_norm_);
+  updates_.clip(*module_, limits_);
   updates_.step();
 }
 
@@ -237,6 +245,8 @@ void Trainer::run_step(Part part, std::int64_t rows, const Recording::OnGradient
   if (part != Part::Update) {
     key.batch = (part == Part::Validation ? validation_.get() : lane_.batches)->place();
     key.rows = rows;
+    key.adds = part == Part::Gradients && piece_.number != 0;
+    key.pieces = part == Part::Gradients ? piece_.of : 1;
   }
   RecordedWork& work = step_of(key);
   if (work.replay(on_gradient) != nullptr) return;
@@ -255,22 +265,6 @@ RecordedWork& Trainer::step_of(const StepKey& key) {
   return known != nullptr ? known->work : steps_.add({key, {}}).work;
 }
 
-void Trainer::begin_passes() {
-  state_->counters().random_key = hash64(experiment_.seed, "random", {model_.value});
-  state_->settle();
-  module_->train();
-  kernels::fill_(meter_, 0);
-  lane_ = {.batches = batches_.get()};
-}
-
-void Trainer::end_passes(UnitMetrics& metrics, Epoch epoch, std::int64_t passes) {
-  nn::Counters& counters = state_->counters();
-  counters.rows += static_cast<std::int64_t>(metrics.rows);
-  counters.unit += passes;
-  counters.epoch = epoch.value;
-  metrics.state_bytes = state_->layout().bytes;
-}
-
 // Of a lost step. On another device this read would wait.
 bool Trainer::is_lost() const { return kernels::to_device(meter_, Device::cpu()).data<double>()[1] != 0; }
 bool Trainer::is_lost_on_host() const { return device().is_cpu() && meter_.data<double>()[1] != 0; }
@@ -285,15 +279,17 @@ UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, Partit
   std::int64_t steps = first_step;
   Pace pace(device());
   batches_->start(partition, hash64(experiment_.seed, "order", {model_.value, epoch.value, id.value}));
+  begin_pieces(partition);
   while (const std::int64_t rows = batches_->next()) {
     if (stop.stop_requested()) throw TrainingStopped("[train] stopped");
-    optimizer_->set_lr(schedule_(steps++));
-    train_batch(rows);
+    if (piece_.number == 0) optimizer_->set_lr(rate_at(steps++));
+    accumulate_ == 1 ? train_batch(rows) : train_piece(rows);
     pace.step();
     metrics.rows += static_cast<std::uint64_t>(rows);
     if (rows_done != nullptr) rows_done->fetch_add(static_cast<std::uint64_t>(rows), std::memory_order_relaxed);
     if (is_lost_on_host()) break;
   }
+  end_pieces();
   metrics.weight = data::total_weight(partition);
   const Tensor meter = kernels::to_device(meter_, Device::cpu());
   const double loss = meter.data<double>()[0];
@@ -301,7 +297,7 @@ UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, Partit
   if (is_lost) {  // the lost step was the first one that the optimizer did not count
     const std::int64_t steps_until = optimizer_->step_count() - first_step + 1;
     metrics.rows = static_cast<std::uint64_t>(
-        std::min(steps_until * batch_rows(experiment_, config_, dataset_), partition.rows()));
+        std::min(steps_until * accumulate_ * batch_rows(experiment_, config_, dataset_), partition.rows()));
   }
   const double counted = metrics.weight.value_or(static_cast<double>(metrics.rows));
   metrics.train_loss = is_lost ? std::numeric_limits<double>::infinity() : counted == 0 ? 0 : loss / counted;

@@ -87,7 +87,9 @@ class Trainer {
   /// One pass of the loaded state: every row of `partition` once, in the order of (seed, model, epoch, partition). If
   /// rows have weights, losses and metrics are weighted means, and a batch in which no row counts has the loss 0. A
   /// loss that is NaN, infinite or above 1e6 ends the pass: train_loss is +infinity, the weights stay as they were
-  /// before that step, and `rows` counts up to that step. Random numbers are addressed by (seed, model), whichever
+  /// before that step, and `rows` counts up to that step. With accumulate = N each N batches make one step: their
+  /// gradients become the mean of those of their mean losses. The last step of the pass may have fewer batches, over
+  /// whose number its mean is. Random numbers are addressed by (seed, model), whichever
   /// model left the state: a clone does not repeat those of its parent. With mixup, train_loss is that of the mixtures.
   /// The CPU stops at once; a GPU runs the remaining steps without effect. `rows_done`, if given, counts on. Throws
   /// TrainingStopped; IndexError for a label that the model has no output for.
@@ -127,6 +129,11 @@ class Trainer {
   void end_epoch(Epoch epoch) {
     if (!is_lost()) updates_.end_epoch(epoch);
   }
+  /// After validate(), before the state leaves: with the schedule "plateau" the state learns the metric of the epoch.
+  /// Otherwise the state stays as it is.
+  void learn_validation(const UnitMetrics& metrics);
+  /// Whether learn_validation() changes the state.
+  bool learns_validation() const { return updates_.plateau != nullptr; }
   /// Adds valid_loss, valid_accuracy and the other metrics: with [model] ema or swa_start those of the averaged
   /// weights, once there are some. Changes nothing of the state. `steps`, when given, counts the batches.
   void validate(const data::Partition& rows, UnitMetrics& metrics, std::atomic<std::uint64_t>* steps = nullptr);
@@ -145,6 +152,8 @@ class Trainer {
     const void* block;
     const void* batch;
     std::int64_t rows;
+    bool adds = false;        // to the gradients of the step's earlier batches
+    std::int64_t pieces = 1;  // batches of the step
     bool operator==(const StepKey&) const = default;
   };
   struct Step {
@@ -164,6 +173,13 @@ class Trainer {
     ReplicaModule* own = nullptr;  // null: the trainer's module
   };
   class Replicated;
+  /// Where a pass stands whose steps have several batches.
+  struct Piece {
+    std::int64_t number = 0;        // of the batch within its step
+    std::int64_t of = 1;            // batches of the step
+    std::int64_t batches_left = 0;  // of the pass
+    std::int64_t rows = 0;          // of the step so far
+  };
 
   std::unique_ptr<data::Batches> make_batches(std::int64_t rows) const;
   void keep_steps_of(std::size_t lanes);
@@ -172,8 +188,17 @@ class Trainer {
   void check_synchronised() const;
   void check_pushing() const;
   void begin_passes();
+  double rate_at(std::int64_t step) const { return updates_.plateau ? plateau_rate_ : schedule_(step); }
+  void begin_pieces(const data::Partition& partition);
+  void train_piece(std::int64_t rows);
+  void end_pieces();
   void end_passes(UnitMetrics& metrics, Epoch epoch, std::int64_t passes);
   Tensor random_key() const;
+  /// Of models without replicas.
+  std::uint64_t usual_key() const;
+  /// Writes a key, an integer of 64 bits, which no floating scalar could carry.
+  static void write_word(const Tensor& to, std::uint64_t value);
+  void write_usual_key() { write_word(random_key(), usual_key()); }
   Tensor loss_sum() const;
   bool is_lost() const;
   bool is_lost_on_host() const;
@@ -202,7 +227,10 @@ class Trainer {
   Updates updates_;
   optim::Optimizer* const optimizer_;  // of updates_
   optim::LRSchedule schedule_;
-  double clip_grad_norm_;  // 0: gradients stay as they are
+  GradientLimits limits_;
+  std::int64_t accumulate_;  // batches of one step
+  Piece piece_;
+  double plateau_rate_ = 0;  // of the pass, with the schedule "plateau"
   nn::Loss loss_;
   nn::WeightedLoss weighted_loss_;  // empty where rows have no weights
   nn::Output output_;

@@ -209,7 +209,7 @@ void Trainer::Replicated::Async::take_gradients(std::uint32_t replica) {
 // end without a look at it.
 void Trainer::Replicated::Async::update(std::uint32_t replica) {
   is_lost_ = of_.has_group() ? t_.is_lost() : t_.is_lost_on_host();
-  t_.optimizer_->set_lr(t_.schedule_(first_ + static_cast<std::int64_t>(arrivals_->order().size())));
+  t_.optimizer_->set_lr(t_.rate_at(first_ + static_cast<std::int64_t>(arrivals_->order().size())));
   t_.run_step(Part::Update, 0);
   for (const std::uint32_t answered : arrivals_->apply(replica)) answer(answered);
 }

@@ -19,13 +19,6 @@
 namespace hop::hopper {
 namespace {
 
-// An integer of 64 bits, which no floating scalar could carry.
-void write_word(const Tensor& to, std::uint64_t value) {
-  const Tensor word = Tensor::empty({}, DType::i64);
-  word.data<std::int64_t>()[0] = static_cast<std::int64_t>(value);
-  kernels::copy_(to, kernels::to_device(word, to.device()));
-}
-
 void append(std::vector<Tensor>& all, const std::vector<Tensor>& more) {
   all.insert(all.end(), more.begin(), more.end());
 }
@@ -199,10 +192,6 @@ void Trainer::Replicated::share_losses() {
   kernels::copy_(losses_, kernels::to_device(here, t_.device()));
 }
 
-std::uint64_t Trainer::Replicated::usual_key() const {
-  return hash64(t_.experiment_.seed, "random", {t_.model_.value});
-}
-
 // After a reset the optimizer counts from 0 again, and its count is a part of every random address: with the same keys,
 // dropout would repeat its masks.
 void Trainer::Replicated::write_keys() {
@@ -210,8 +199,9 @@ void Trainer::Replicated::write_keys() {
   for (std::size_t r = 0; r < lanes_.size(); ++r) {
     if (!group_.owns(r)) continue;
     const bool is_usual = r == 0 && steps_before == 0;  // the key of a model without replicas
-    write_word(lanes_[r].key,
-               is_usual ? usual_key() : hash64(t_.experiment_.seed, "random", {t_.model_.value, r, steps_before}));
+    Trainer::write_word(lanes_[r].key, is_usual
+                                           ? t_.usual_key()
+                                           : hash64(t_.experiment_.seed, "random", {t_.model_.value, r, steps_before}));
   }
 }
 
@@ -224,7 +214,7 @@ void Trainer::Replicated::train(UnitMetrics& metrics, std::stop_token stop, std:
   } else {
     t_.replicas_ == Replicas::ShareGradients ? share_gradients(metrics) : share_weights(metrics);
   }
-  write_word(t_.random_key(), usual_key());
+  t_.write_usual_key();
   if (has_group()) share_losses();
   const Tensor losses = kernels::to_device(losses_, Device::cpu());
   double loss = 0;
@@ -255,7 +245,7 @@ void Trainer::Replicated::share_gradients(UnitMetrics& metrics) {
   const std::int64_t first = t_.optimizer_->step_count();
   std::int64_t steps = rows_.steps(), updates = 0;
   const auto update = [&](std::int64_t rows) {
-    t_.optimizer_->set_lr(t_.schedule_(first + updates++));
+    t_.optimizer_->set_lr(t_.rate_at(first + updates++));
     t_.run_step(Part::Update, rows);
   };
   bool is_lost_on_host = false;
@@ -293,7 +283,7 @@ void Trainer::Replicated::write_early_keys(std::int64_t step) {
   const auto count = static_cast<std::uint64_t>(t_.state_->counters().steps_before);
   for (std::size_t r = 0; r < lanes_.size(); ++r) {
     if (group_.owns(r))
-      write_word(lanes_[r].key, hash64(t_.experiment_.seed, "early", {t_.model_.value, r, count, early}));
+      Trainer::write_word(lanes_[r].key, hash64(t_.experiment_.seed, "early", {t_.model_.value, r, count, early}));
   }
 }
 

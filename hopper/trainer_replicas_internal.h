@@ -60,7 +60,6 @@ class Trainer::Replicated {
   void learn_rows(std::span<const PartitionId> passes, const std::vector<std::vector<double>>& sums);
   void share_losses();
   bool finish_mean();
-  std::uint64_t usual_key() const;
   void write_keys();
   void share_gradients(UnitMetrics& metrics);
   void add_gradients(std::int64_t step);

@@ -81,7 +81,7 @@ void Trainer::Replicated::train_alone(std::size_t replica, std::int64_t begin, s
   for (std::int64_t step = begin; step < end && !t_.is_lost_on_host(); ++step) {
     const std::int64_t rows = rows_.of(replica, step, step + 1);
     if (rows == 0) return;
-    t_.optimizer_->set_lr(t_.schedule_(first + step));
+    t_.optimizer_->set_lr(t_.rate_at(first + step));
     next_batch(replica, rows);
     t_.train_batch(rows);
   }

@@ -11,11 +11,13 @@
 //   settings(rule, f)         f(name, member, range) for each setting: nothing else says these names
 //   Constants<T>              the numbers that all elements of a step share
 //   constants<T>(step)        computes them in double and rounds them to T once
-//   update(c, p, g, slots..)  changes the parameter p and the slots in place; g is the gradient
+//   update(c, p, g, slots..)  changes the parameter p and the slots in place; g is the gradient. With `maximize` it is
+//                             the negative gradient: apply(), below the rules, negates it for all of them
 //
 // and, where the settings matter:
 //
 //   keeps(k)                  whether slot k exists; without keeps() all of them do
+//   kAlwaysKept               how many slots, from the first one on, keeps() says yes to whatever the settings are
 //   fault()                   what is wrong between settings that are each in range, or null
 #pragma once
 
@@ -63,6 +65,7 @@ struct Sgd {
   double dampening = 0;
   double weight_decay = 0;  ///< joins the gradient (L2)
   bool nesterov = false;    ///< needs momentum > 0 and no dampening
+  bool maximize = false;    ///< climbs: the gradient is negated first
 
   static constexpr std::string_view name = "SGD";
   static constexpr std::string_view doc = "gradient descent, with momentum if asked (Sutskever et al., 2013)";
@@ -79,6 +82,7 @@ struct Sgd {
     f("dampening", rule.dampening, kAnyNumber);
     f("weight_decay", rule.weight_decay, Range{});
     f("nesterov", rule.nesterov, Range{});
+    f("maximize", rule.maximize, Range{});
   }
 
   template <class T>
@@ -115,13 +119,17 @@ struct AdamRule {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = kDecoupled ? 0.01 : 0;
+  bool amsgrad = false;   ///< divides by the root of the largest exp_avg_sq so far (Reddi et al., 2018)
+  bool maximize = false;  ///< climbs: the gradient is negated first
 
   static constexpr std::string_view name = kDecoupled ? "AdamW" : "Adam";
   static constexpr std::string_view doc =
       kDecoupled ? "Adam, whose weight decay shrinks the parameters directly "
                    "(Loshchilov & Hutter, 2019)"
                  : "moments of the gradient, corrected for their start (Kingma & Ba, 2015)";
-  static constexpr std::array<std::string_view, 2> slots = {"exp_avg", "exp_avg_sq"};
+  static constexpr std::array<std::string_view, 3> slots = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
+  static constexpr std::size_t kAlwaysKept = 2;
+  HOP_INLINE constexpr bool keeps(std::size_t k) const { return k < kAlwaysKept || amsgrad; }
   template <class Rule, class F>
   static void settings(Rule& rule, const F& f) {
     f("lr", rule.lr, Range{});
@@ -129,6 +137,8 @@ struct AdamRule {
     f("beta2", rule.beta2, kShare);
     f("eps", rule.eps, Range{});
     f("weight_decay", rule.weight_decay, Range{});
+    f("amsgrad", rule.amsgrad, Range{});
+    f("maximize", rule.maximize, Range{});
   }
 
   template <class T>
@@ -138,6 +148,7 @@ struct AdamRule {
     T root_scale{};               // 1 / sqrt(1 - beta2^step)
     T eps{}, weight_decay{};
     T shrink{};  // AdamW: 1 - lr * weight_decay; else 1
+    bool is_amsgrad = false;
   };
   template <class T>
   HOP_INLINE Constants<T> constants(const Step& step) const {
@@ -150,15 +161,18 @@ struct AdamRule {
             .root_scale = static_cast<T>(1 / correction2),
             .eps = static_cast<T>(eps),
             .weight_decay = static_cast<T>(kDecoupled ? 0 : decay),
-            .shrink = static_cast<T>(kDecoupled ? 1 - step.lr * decay : 1)};
+            .shrink = static_cast<T>(kDecoupled ? 1 - step.lr * decay : 1),
+            .is_amsgrad = amsgrad};
   }
   template <class T, class V>
-  static HOP_INLINE void update(const Constants<T>& c, V& p, const V& g, V& exp_avg, V& exp_avg_sq) {
+  static HOP_INLINE void update(const Constants<T>& c, V& p, const V& g, V& exp_avg, V& exp_avg_sq, V& max_exp_avg_sq) {
     p = c.shrink * p;
     const V d = g + c.weight_decay * p;
     exp_avg = exp_avg + c.rest1 * (d - exp_avg);
     exp_avg_sq = c.beta2 * exp_avg_sq + c.rest2 * d * d;
-    p = p - c.step_size * exp_avg / (sqrt(exp_avg_sq) * c.root_scale + c.eps);
+    V square = exp_avg_sq;
+    if (c.is_amsgrad) square = max_exp_avg_sq = maximum(max_exp_avg_sq, exp_avg_sq);
+    p = p - c.step_size * exp_avg / (sqrt(square) * c.root_scale + c.eps);
   }
 };
 using Adam = AdamRule<false>;
@@ -171,10 +185,12 @@ struct RmsProp {
   double weight_decay = 0;  ///< joins the gradient (L2)
   double momentum = 0;
   bool centered = false;  ///< divides by the gradient's standard deviation instead of its root mean square
+  bool maximize = false;  ///< climbs: the gradient is negated first
 
   static constexpr std::string_view name = "RMSprop";
   static constexpr std::string_view doc = "the gradient over its running root mean square (Tieleman & Hinton, 2012)";
   static constexpr std::array<std::string_view, 3> slots = {"square_avg", "grad_avg", "momentum_buffer"};
+  static constexpr std::size_t kAlwaysKept = 1;
   HOP_INLINE constexpr bool keeps(std::size_t k) const { return k == 0 || (k == 1 ? centered : momentum != 0); }
   template <class Rule, class F>
   static void settings(Rule& rule, const F& f) {
@@ -184,6 +200,7 @@ struct RmsProp {
     f("weight_decay", rule.weight_decay, Range{});
     f("momentum", rule.momentum, Range{});
     f("centered", rule.centered, Range{});
+    f("maximize", rule.maximize, Range{});
   }
 
   template <class T>
@@ -226,6 +243,7 @@ struct Lion {
   double beta1 = 0.9;
   double beta2 = 0.99;
   double weight_decay = 0;  ///< shrinks the parameters directly
+  bool maximize = false;    ///< climbs: the gradient is negated first
 
   static constexpr std::string_view name = "Lion";
   static constexpr std::string_view doc = "the sign of an average of gradients, with one slot (Chen et al., 2023)";
@@ -236,6 +254,7 @@ struct Lion {
     f("beta1", rule.beta1, kShare);
     f("beta2", rule.beta2, kShare);
     f("weight_decay", rule.weight_decay, Range{});
+    f("maximize", rule.maximize, Range{});
   }
 
   template <class T>
@@ -266,6 +285,7 @@ struct Adagrad {
   double weight_decay = 0;  ///< joins the gradient (L2)
   double initial_accumulator_value = 0;
   double eps = 1e-10;
+  bool maximize = false;  ///< climbs: the gradient is negated first
 
   static constexpr std::string_view name = "Adagrad";
   static constexpr std::string_view doc =
@@ -278,6 +298,7 @@ struct Adagrad {
     f("weight_decay", rule.weight_decay, Range{});
     f("initial_accumulator_value", rule.initial_accumulator_value, Range{});
     f("eps", rule.eps, Range{});
+    f("maximize", rule.maximize, Range{});
   }
 
   template <class T>
@@ -305,6 +326,7 @@ struct Adadelta {
   double rho = 0.9;
   double eps = 1e-6;
   double weight_decay = 0;  ///< joins the gradient (L2)
+  bool maximize = false;    ///< climbs: the gradient is negated first
 
   static constexpr std::string_view name = "Adadelta";
   static constexpr std::string_view doc = "steps of the size that steps had so far (Zeiler, 2012)";
@@ -315,6 +337,7 @@ struct Adadelta {
     f("rho", rule.rho, kShare);
     f("eps", rule.eps, Range{});
     f("weight_decay", rule.weight_decay, Range{});
+    f("maximize", rule.maximize, Range{});
   }
 
   template <class T>
@@ -345,6 +368,7 @@ struct Adamax {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0;  ///< joins the gradient (L2)
+  bool maximize = false;    ///< climbs: the gradient is negated first
 
   static constexpr std::string_view name = "Adamax";
   static constexpr std::string_view doc =
@@ -357,6 +381,7 @@ struct Adamax {
     f("beta2", rule.beta2, kShare);
     f("eps", rule.eps, Range{});
     f("weight_decay", rule.weight_decay, Range{});
+    f("maximize", rule.maximize, Range{});
   }
 
   template <class T>
@@ -388,6 +413,7 @@ struct NAdam {
   double weight_decay = 0;
   double momentum_decay = 4e-3;
   bool decoupled_weight_decay = false;  ///< as AdamW; otherwise the decay joins the gradient (L2)
+  bool maximize = false;                ///< climbs: the gradient is negated first
 
   static constexpr std::string_view name = "NAdam";
   static constexpr std::string_view doc = "Adam with Nesterov's momentum, which grows with the steps (Dozat, 2016)";
@@ -401,6 +427,7 @@ struct NAdam {
     f("weight_decay", rule.weight_decay, Range{});
     f("momentum_decay", rule.momentum_decay, Range{});
     f("decoupled_weight_decay", rule.decoupled_weight_decay, Range{});
+    f("maximize", rule.maximize, Range{});
   }
 
   /// The momentum of step t: beta1 (1 - q^t / 2) for q = 0.96^momentum_decay.
@@ -462,6 +489,7 @@ struct RAdam {
   double eps = 1e-8;
   double weight_decay = 0;
   bool decoupled_weight_decay = false;  ///< as AdamW; otherwise the decay joins the gradient (L2)
+  bool maximize = false;                ///< climbs: the gradient is negated first
 
   static constexpr std::string_view name = "RAdam";
   static constexpr std::string_view doc =
@@ -475,6 +503,7 @@ struct RAdam {
     f("eps", rule.eps, Range{});
     f("weight_decay", rule.weight_decay, Range{});
     f("decoupled_weight_decay", rule.decoupled_weight_decay, Range{});
+    f("maximize", rule.maximize, Range{});
   }
 
   template <class T>
@@ -522,6 +551,36 @@ template <class Rule>
 HOP_INLINE constexpr bool keeps(const Rule& rule, std::size_t k) {
   if constexpr (requires { rule.keeps(k); }) return rule.keeps(k);
   return true;
+}
+
+/// Whether a rule keeps its slot k with all settings.
+template <class Rule>
+HOP_INLINE constexpr bool always_keeps(std::size_t k) {
+  if constexpr (requires { Rule::kAlwaysKept; }) return k < Rule::kAlwaysKept;
+  return !requires(const Rule& rule) { rule.keeps(k); };
+}
+
+/// The numbers that all elements of a step share.
+template <class Rule, class T>
+struct Factors {
+  typename Rule::template Constants<T> own{};
+  T sign{};  ///< of the gradient: -1 with maximize, otherwise 1, which leaves its bits
+};
+
+template <class T, class Rule>
+HOP_INLINE Factors<Rule, T> factors(const Rule& rule, const Step& step) {
+  T sign = 1;
+  if constexpr (requires { rule.maximize; }) sign = rule.maximize ? T(-1) : T(1);
+  return {rule.template constants<T>(step), sign};
+}
+
+/// One element, or one pack of them, goes through the rule.
+template <class Rule, class T, class V, class... Slots>
+HOP_INLINE void apply(const Factors<Rule, T>& factors, V& p, const V& g, Slots&... slots) {
+  if constexpr (requires(const Rule& rule) { rule.maximize; })
+    Rule::update(factors.own, p, V(factors.sign * g), slots...);
+  else
+    Rule::update(factors.own, p, g, slots...);
 }
 
 }  // namespace rules

@@ -1,10 +1,11 @@
 // The table of families, and how their hyperparameters become options of models.
 #include <algorithm>
 
-#include "autograd/view.h"
+#include "autograd/ops.h"
 #include "base/error.h"
 #include "base/words.h"
 #include "nn/detail/family_values.h"
+#include "nn/evidence_bound.h"
 #include "nn/families.h"
 #include "nn/models.h"
 
@@ -95,6 +96,24 @@ Made make_unet(const FamilyRequest& request) {
   return std::make_shared<FlatUNet>(models::UNetOptions{.channels = request.sample[0],
                                                         .classes = request.classes / pixels,
                                                         .width = count_of("unet", request, "width", 64)});
+}
+
+// Rows of any shape; the outputs of the request are those of labels, which it does not read.
+class FlatVAE final : public models::VAE, public EvidenceBound {
+ public:
+  using VAE::VAE;
+  Tensor forward(const Tensor& x) override { return VAE::forward(flatten(x, 1)); }
+  Tensor negative_elbo(const Tensor& x) override {
+    const Tensor flat = flatten(x, 1);
+    return models::vae_loss(sample(flat), flat) / static_cast<double>(x.size(0));
+  }
+};
+
+Made make_vae(const FamilyRequest& request) {
+  detail::check_numbers("vae", request);
+  return std::make_shared<FlatVAE>(models::VAEOptions{.inputs = request.sample.numel(),
+                                                      .hidden = count_of("vae", request, "hidden", 400),
+                                                      .latent = count_of("vae", request, "latent", 20)});
 }
 
 Made make_vit(const FamilyRequest& request) {
@@ -253,6 +272,12 @@ std::span<const FamilyRow> families() {
        {"embedding", "heads", "layers", "hidden"},
        make_tab_transformer},
       {"unet", "U-Net, for numbers to predict of each pixel.", {{"width", "64"}}, {"width"}, make_unet},
+      {"vae",
+       "A variational autoencoder, with loss = \"elbo\" alone: rows of numbers from 0 to 1 ([data] scale), in which it "
+       "draws `latent` variables at the model's random numbers.",
+       {{"hidden", "400"}, {"latent", "20"}},
+       {"hidden", "latent"},
+       make_vae},
       vgg("vgg11", "VGG with 11 layers.", make_vgg<11>),
       vgg("vgg16", "VGG with 16 layers.", make_vgg<16>),
       {"vit",

@@ -105,6 +105,13 @@ MadeLoss make_quantile(const ConfigText& settings, Device) {
   return both(loss);
 }
 
+// The trainer asks the model itself.
+MadeLoss make_elbo(const ConfigText&, Device) {
+  return {.mean = [](const Tensor&, const Tensor&) -> Tensor {
+    throw ConfigError("[loss] expected a model that has an evidence bound for \"elbo\", such as family = \"vae\"");
+  }};
+}
+
 constexpr LossSetting kOfClasses[] = {{"class_weights", "1,1,..",
                                        "the factor of each class, in the order of the classes; the losses that are "
                                        "told are means of the batches' weighted means"},
@@ -129,6 +136,14 @@ constexpr std::array kLosses = {
             {}},
     LossRow{"quantile", Output::Standard, make_quantile,
             "Least at a quantile of the labels. At 0.5 it is half the absolute error, for the median.", kOfQuantile},
+    LossRow{
+        "elbo",
+        Output::Input,
+        make_elbo,
+        "The negative evidence lower bound of `family = \"vae\"`, summed over the features of a row: the input is its "
+        "own target, and no label is read. There is no metric beside it. `hop predict` and `hop export` refuse the "
+        "model, which answers with no label; a C++ program takes it by `hop::hopper::load_model`.",
+        {}},
 };
 
 // The settings behind the name: "delta=0.5".
@@ -186,6 +201,8 @@ const LossRow& find_loss(std::string_view text) { return find_row(losses(), text
 Loss loss_by_name(std::string_view text, Device device) { return make(text, device).mean; }
 
 WeightedLoss weighted_loss_by_name(std::string_view text, Device device) {
+  if (find_loss(text).output == Output::Input)
+    throw ConfigError("[loss] elbo: expected a loss of labels for rows with weights: its rows have none");
   const Loss rows = make(text, device).rows;
   if (!rows) {
     throw ConfigError(

@@ -64,6 +64,7 @@ bool measures(const MetricRow& metric, Output output) {
 
 std::vector<std::string> default_metrics(Output output) {
   if (output == Output::Scores || output == Output::Logit) return {"accuracy"};
+  if (output == Output::Input) return {};
   return {"rmse", "mae", "r2"};
 }
 

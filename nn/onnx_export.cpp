@@ -83,6 +83,7 @@ OnnxValue answers(OnnxModel& model, const Predictor& predictor, const OnnxValue&
                         {model.node("Mul", {y, model.tensor("widths", widths)}), model.tensor("offsets", offsets)});
     }
     case Output::Plain:
+    case Output::Input:
       break;
   }
   return y;

@@ -39,6 +39,7 @@ Tensor TargetScaling::answers(const Tensor& output) const {
       return kernels::sigmoid(output);
     case Output::Scores:
     case Output::Plain:
+    case Output::Input:
       break;
   }
   return output;

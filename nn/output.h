@@ -15,10 +15,11 @@ enum class Output : std::uint8_t {
   Standard,  ///< numbers to mean 0 and standard deviation 1, as TargetColumn::scale says
   LogRate,   ///< the logarithm of a rate: the answer is the rate of a count
   Logit,     ///< the answer is a probability, sigmoid(output)
-  Plain      ///< the answer itself: losses of applications
+  Plain,     ///< the answer itself: losses of applications
+  Input      ///< the input, reconstructed: no label is read, and no metric of answers measures it
 };
 
-/// Whether outputs answer with a class (target (N) i64) or with numbers (target (N, k)).
+/// Whether outputs answer with a class (target (N) i64) or with numbers (target (N, k)). Output::Input fits both.
 constexpr data::TargetKind target_kind(Output output) {
   return output == Output::Scores ? data::TargetKind::classes : data::TargetKind::numbers;
 }

@@ -187,6 +187,7 @@ std::string answers_in_python(Output output) {
     case Output::Logit:
       return "y.sigmoid()";
     case Output::Plain:
+    case Output::Input:
       break;
   }
   return "y";

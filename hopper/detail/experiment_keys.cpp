@@ -271,7 +271,8 @@ const nn::LossRow* loss_row(const Experiment& e) {
 
 void check_target(const Experiment& e) {
   const nn::LossRow* loss = loss_row(e);
-  if (!e.data.target || loss == nullptr || nn::target_kind(loss->output) == *e.data.target) return;
+  if (!e.data.target || loss == nullptr || loss->output == nn::Output::Input) return;
+  if (nn::target_kind(loss->output) == *e.data.target) return;
   const bool wants_numbers = *e.data.target == data::TargetKind::numbers;
   throw ConfigError("[data] target: expected what the loss learns, got \"" + std::string(data::name(*e.data.target)) +
                     "\" and loss = \"" + std::string(loss->name) + "\"; write loss = " +
@@ -837,22 +838,23 @@ constexpr std::array kKeys = {
                     if (auto layers = s.texts(key)) e.model.layers = *layers;
                   },
                   [](const E& e) { return e.model.layers.empty() ? "" : list(e.model.layers); }, nullptr},
-    ExperimentKey{"model", "loss", "one of", "", "", "\"cross_entropy\"",
-                  "The loss that training minimises. `cross_entropy` learns classes, the others learn numbers: the "
-                  "model then has an output for each label column. `mse`, `mae`, `huber` and `quantile` see labels "
-                  "scaled to mean 0 and standard deviation 1 (fitted on the training rows); metrics and predictions "
-                  "are in the label's own unit. Settings may follow the name: `\"cross_entropy class_weights=1,5 "
-                  "label_smoothing=0.1\"`. In C++ also a function (output, target) -> mean loss.",
-                  loss_names, read_loss, [](const E& e) { return quoted(e.model.loss.name()); },
-                  [](const E& e) {
-                    const std::string fault = loss_fault(e.model.loss);
-                    if (!fault.empty()) throw ConfigError("[model] loss: " + fault);
-                  }},
     ExperimentKey{
-        "model", "metrics", "list of", "", "", "[\"accuracy\"]",
-        "What is measured on the validation set beside the loss. Losses of numbers other than `bce` have the default "
-        "`[\"rmse\", \"mae\", \"r2\"]`. In C++ also metrics of the application, with a direction.",
-        metric_names, read_metrics, write_metrics, check_metrics},
+        "model", "loss", "one of", "", "", "\"cross_entropy\"",
+        "The loss that training minimises. `cross_entropy` learns classes, `elbo` the input, the others learn "
+        "numbers: the model then has an output for each label column. `mse`, `mae`, `huber` and `quantile` see labels "
+        "scaled to mean 0 and standard deviation 1 (fitted on the training rows); metrics and predictions "
+        "are in the label's own unit. Settings may follow the name: `\"cross_entropy class_weights=1,5 "
+        "label_smoothing=0.1\"`. In C++ also a function (output, target) -> mean loss.",
+        loss_names, read_loss, [](const E& e) { return quoted(e.model.loss.name()); },
+        [](const E& e) {
+          const std::string fault = loss_fault(e.model.loss);
+          if (!fault.empty()) throw ConfigError("[model] loss: " + fault);
+        }},
+    ExperimentKey{"model", "metrics", "list of", "", "", "[\"accuracy\"]",
+                  "What is measured on the validation set beside the loss. With `elbo` there is nothing else; losses "
+                  "of numbers other than `bce` have the default "
+                  "`[\"rmse\", \"mae\", \"r2\"]`. In C++ also metrics of the application, with a direction.",
+                  metric_names, read_metrics, write_metrics, check_metrics},
     ExperimentKey{"model", "optimizer", "one of", "", "the hyperparameter `optimizer` names one", "\"adam\"",
                   "The optimizer of all models; then the hyperparameter `optimizer` names none. In C++ also a maker.",
                   optimizer_names,

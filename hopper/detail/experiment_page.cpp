@@ -139,12 +139,22 @@ std::string hyperparameters() {
          "Training reads " +
          codes(names_read(ModelOptions{})) + ". A family reads its own beside these.\n" +
          table_of_settings("family", nn::families()) +
+         "\nThe DCGAN of `nn/models/dcgan.h` is no family: its two networks have an optimizer each, and the optimizers "
+         "take turns,\nwhile a model of a run has one loss and one optimizer. A C++ program trains it: "
+         "`examples/ports/dcgan.cpp`.\n"
          "\nLayers read the names that stand in them as `$name`.\n`clip_grad_norm` (default 0: no limit) scales the "
-         "gradient of a step down to this norm, if it is larger.\n\n`optimizer` (default `sgd`) is one of these. A "
+         "gradient of a step down to this norm, if it is larger; `clip_grad_value` (default 0: no limit), which comes "
+         "first, limits each element of it.\n"
+         "`accumulate` (default 1) is how many batches make one step: the step has the mean of the gradients of their "
+         "mean losses, as `loss / N`\nin PyTorch. A step ends with its pass over a partition: the last one may have "
+         "fewer batches, and its mean is over their number.\nNot for strategies with replicas.\n"
+         "`no_decay` (default false) keeps the parameters of norms and all biases out of the weight decay, as is usual "
+         "for Transformers.\n\n`optimizer` (default `sgd`) is one of these. A "
          "hyperparameter that only other optimizers read is refused.\n" +
          table_of_settings("optimizer", optim::optimizers()) +
-         "\n`schedule` (default `constant`) is one of these. It counts the steps of a model. The same holds for what "
-         "they read.\n" +
+         "\n`schedule` (default `constant`) is one of these. It counts the steps of a model, or with `schedule_by = "
+         "\"epoch\"` (default `\"step\"`)\nits epochs: then each step in this table is an epoch. The same holds for "
+         "what they read.\n" +
          table_of_settings("schedule", optim::schedules());
 }
 

@@ -75,10 +75,22 @@ void check_settings(const Experiment& experiment, const data::Target& target) {
   }
 }
 
+// The bound takes each feature for a probability. Bytes are images; of other features only the rows tell.
+void check_unit_range(const Experiment& experiment, const data::Dataset& dataset) {
+  const data::Scaling scaling = scaling_of(experiment, dataset);
+  if (dataset.feature_dtype() != DType::u8 || scaling.is_per_column()) return;
+  const data::Scale& scale = scaling.all();
+  const double least = (0 - scale.offset) * scale.factor, greatest = (255 - scale.offset) * scale.factor;
+  if (least >= 0 && greatest <= 1 + 1e-6) return;
+  throw ConfigError("[data] scale: expected features from 0 to 1 for loss = \"elbo\", got " + shortest(least) + " to " +
+                    shortest(greatest) + "; write scale = [0, " + shortest(1.0 / 255) + "]");
+}
+
 // What the loss of the experiment learns must be what the labels are.
 void check_loss(const Experiment& experiment, const data::Dataset& dataset) {
   const data::Target& target = dataset.target();
   const nn::Output output = output_of(experiment.model, target.kind);
+  if (output == nn::Output::Input) return check_unit_range(experiment, dataset);
   const std::string loss = "[model] loss: \"" + experiment.model.loss.name() + "\"";
   if (nn::target_kind(output) != target.kind) {
     const bool are_classes = target.kind == data::TargetKind::classes;
@@ -110,6 +122,10 @@ void check_measured(const Experiment& experiment, nn::Output output) {
   for (const NameOr<nn::Metric>& metric : experiment.model.metrics) {
     if (metric.own() != nullptr || metric.is_missing()) continue;
     if (nn::measures(nn::find_metric(metric.name()), output)) continue;
+    if (output == nn::Output::Input) {
+      throw ConfigError("[model] metrics: \"" + metric.name() +
+                        "\" measures answers, and loss = \"elbo\" has none: write metrics = []");
+    }
     const std::vector<std::string> fit = nn::default_metrics(output);
     throw ConfigError("[model] metrics: \"" + metric.name() + "\" does not measure " +
                       (nn::target_kind(output) == data::TargetKind::classes ? "classes" : "the numbers of this loss") +

@@ -261,7 +261,10 @@ UnitMetrics Worker::train(Cargo& cargo) {
     metrics.data_bytes = distant_->bytes();
     metrics.data_seconds = distant_->seconds();
   }
-  if (lease.is_lead() && lease.validate && validation_) trainer.validate(*validation_, metrics, &steps_);
+  if (lease.is_lead() && lease.validate && validation_) {
+    trainer.validate(*validation_, metrics, &steps_);
+    trainer.learn_validation(metrics);
+  }
   metrics.gap_seconds = *cargo.gap;
   metrics.idle_seconds = cargo.idle;
   metrics.peak_rss_bytes = usage_of_process().peak_bytes;

@@ -1,4 +1,4 @@
-// The fused update: the constants of the step are computed once for neighbours with equal scales, then one loop runs
+// The fused update: the factors of the step are computed once for neighbours with equal scales, then one loop runs
 // per parameter. An average is updated as a parameter without slots, and reads no learning rate.
 #include <array>
 #include <vector>
@@ -22,22 +22,22 @@ struct Segment {
   std::int64_t n;
   double lr_scale, weight_decay_scale;
   bool is_float;
-  bool has_old_constants;  // those of the segment before
+  bool has_old_factors;  // those of the segment before
 };
 
 template <class Rule>
-bool same_constants(const Segment<Rule>& a, const Segment<Rule>& b) {
+bool same_factors(const Segment<Rule>& a, const Segment<Rule>& b) {
   return a.lr_scale == b.lr_scale && a.weight_decay_scale == b.weight_decay_scale && a.is_float == b.is_float;
 }
 
 template <class T, class Rule>
-void run(UpdateLoop loop, const typename Rule::template Constants<T>& constants, const Segment<Rule>& s) {
+void run(UpdateLoop loop, const rules::Factors<Rule, T>& factors, const Segment<Rule>& s) {
   parallel_for(s.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     auto arrays = s.arrays;
     for (std::byte*& array : arrays) {
       if (array != nullptr) array += begin * static_cast<std::int64_t>(sizeof(T));
     }
-    loop(&constants, arrays.data(), end - begin);
+    loop(&factors, arrays.data(), end - begin);
   });
 }
 
@@ -53,15 +53,15 @@ struct Update {
   void operator()() const {
     if (stop != nullptr && *stop != 0) return;
     const std::int64_t number = ++*step;
-    typename Rule::template Constants<float> in_f32{};
-    typename Rule::template Constants<double> in_f64{};
+    rules::Factors<Rule, float> in_f32{};
+    rules::Factors<Rule, double> in_f64{};
     for (const Segment<Rule>& s : segments) {
       const rules::Step now{lr != nullptr ? *lr * s.lr_scale : 0, s.weight_decay_scale, number};
       if (s.is_float) {
-        if (!s.has_old_constants) in_f32 = rule.template constants<float>(now);
+        if (!s.has_old_factors) in_f32 = rules::factors<float>(rule, now);
         run<float>(loops.in_f32, in_f32, s);
       } else {
-        if (!s.has_old_constants) in_f64 = rule.template constants<double>(now);
+        if (!s.has_old_factors) in_f64 = rules::factors<double>(rule, now);
         run<double>(loops.in_f64, in_f64, s);
       }
     }
@@ -92,7 +92,7 @@ void launch_update(const Rule& rule, UpdateLoops loops, std::span<const UpdateSe
   work.segments.reserve(segments.size());
   for (const UpdateSegment& s : segments) {
     Segment<Rule> bound = bind(rule, s);
-    bound.has_old_constants = !work.segments.empty() && same_constants(work.segments.back(), bound);
+    bound.has_old_factors = !work.segments.empty() && same_factors(work.segments.back(), bound);
     work.segments.push_back(bound);
   }
   launch(work);

@@ -9,8 +9,8 @@
 namespace hop::kernels {
 
 /// Updates n elements. arrays: the parameter, the gradient, then the rule's slots; a slot that the rule does not keep
-/// is null. `constants` points to the rule's Constants<T>.
-using UpdateLoop = void (*)(const void* constants, std::byte* const* arrays, std::int64_t n);
+/// is null. `factors` points to the rules::Factors<Rule, T> of the rule.
+using UpdateLoop = void (*)(const void* factors, std::byte* const* arrays, std::int64_t n);
 
 /// The loops of one rule: an optimizer's, or an average's, whose arrays are the average and the value.
 struct UpdateLoops {

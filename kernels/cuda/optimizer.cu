@@ -53,8 +53,8 @@ struct Segment {
 template <class Rule>
 struct Row {
   Segment<Rule> segment;
-  typename Rule::template Constants<float> in_f32;  // of these two, the one of the segment's dtype is filled
-  typename Rule::template Constants<double> in_f64;
+  rules::Factors<Rule, float> in_f32;  // of these two, the one of the segment's dtype is filled
+  rules::Factors<Rule, double> in_f64;
 };
 
 /// The table of a step, in device memory.
@@ -89,9 +89,9 @@ __global__ void __launch_bounds__(kChunk)
     table.first_blocks[chunk.first + i] = s.first_block;
     row.segment = s;
     if (s.is_float)
-      row.in_f32 = rule.template constants<float>(now);
+      row.in_f32 = rules::factors<float>(rule, now);
     else
-      row.in_f64 = rule.template constants<double>(now);
+      row.in_f64 = rules::factors<double>(rule, now);
   }
   __syncthreads();  // all have read the step
   if (i != 0 || !chunk.is_last) return;
@@ -99,22 +99,21 @@ __global__ void __launch_bounds__(kChunk)
   if (!stopped) *step = number;
 }
 
-/// Whether slot k is there. Rules that always keep all of their slots need no test.
+/// Whether slot k is there. A slot that the rule always keeps needs no test.
 template <class Rule>
 __device__ bool is_kept(const Segment<Rule>& s, int k) {
-  if constexpr (requires(const Rule rule) { rule.keeps(k); }) return s.slots[k] != nullptr;
-  return true;
+  return rules::always_keeps<Rule>(static_cast<std::size_t>(k)) || s.slots[k] != nullptr;
 }
 
-template <class Rule, class C, class T, int kWidth, std::size_t... k>
-__device__ void apply(const C& constants, T& p, const T& g, [[maybe_unused]] Packet<T, kWidth>* slots,
+template <class F, class T, int kWidth, std::size_t... k>
+__device__ void apply(const F& factors, T& p, const T& g, [[maybe_unused]] Packet<T, kWidth>* slots,
                       [[maybe_unused]] int i, std::index_sequence<k...>) {
-  Rule::update(constants, p, g, slots[k].v[i]...);
+  rules::apply(factors, p, g, slots[k].v[i]...);
 }
 
 /// Updates kWidth elements from `e` on.
-template <int kWidth, class T, class Rule, class C>
-__device__ void update_packet(const C& constants, const Segment<Rule>& s, std::int64_t e) {
+template <int kWidth, class T, class Rule>
+__device__ void update_packet(const rules::Factors<Rule, T>& factors, const Segment<Rule>& s, std::int64_t e) {
   const auto at = [e](std::byte* from) { return reinterpret_cast<T*>(from) + e; };
   auto p = load<kWidth>(at(s.p), true);
   const auto g = load<kWidth>(at(s.g), true);
@@ -124,8 +123,7 @@ __device__ void update_packet(const C& constants, const Segment<Rule>& s, std::i
     if (is_kept(s, k)) slots[k] = load<kWidth>(at(s.slots[k]), true);
   }
 #pragma unroll
-  for (int i = 0; i < kWidth; ++i)
-    apply<Rule>(constants, p.v[i], g.v[i], slots, i, std::make_index_sequence<kSlots<Rule>>());
+  for (int i = 0; i < kWidth; ++i) apply(factors, p.v[i], g.v[i], slots, i, std::make_index_sequence<kSlots<Rule>>());
   store(at(s.p), p, true);
 #pragma unroll
   for (int k = 0; k < kSlots<Rule>; ++k) {
@@ -133,18 +131,18 @@ __device__ void update_packet(const C& constants, const Segment<Rule>& s, std::i
   }
 }
 
-/// The elements of the calling block. The constants are a copy: stores to parameters cannot change it.
+/// The elements of the calling block. The factors are a copy: stores to parameters cannot change it.
 template <class T, class Rule>
-__device__ void update_block(const typename Rule::template Constants<T> constants, const Segment<Rule>& s) {
+__device__ void update_block(const rules::Factors<Rule, T> factors, const Segment<Rule>& s) {
   constexpr int kWidth = kPerAccess<T>;
   const std::int64_t first = (blockIdx.x - s.first_block) * kBlockValues;
 #pragma unroll
   for (int k = 0; k < kValues / kWidth; ++k) {
     const std::int64_t e = first + (k * kBlock + static_cast<int>(threadIdx.x)) * kWidth;
     if (s.aligned && e + kWidth <= s.n) {
-      update_packet<kWidth, T>(constants, s, e);
+      update_packet<kWidth, T>(factors, s, e);
     } else {
-      for (std::int64_t i = e; i < min(s.n, e + kWidth); ++i) update_packet<1, T>(constants, s, i);
+      for (std::int64_t i = e; i < min(s.n, e + kWidth); ++i) update_packet<1, T>(factors, s, i);
     }
   }
 }

@@ -1,5 +1,7 @@
 // DCGAN (Radford et al., "Unsupervised representation learning with deep convolutional generative adversarial
-// networks", 2016), with the names of PyTorch's tutorial.
+// networks", 2016), with the names of PyTorch's tutorial. C++ alone trains it (examples/ports/dcgan.cpp): it is no
+// family for experiment files, because generator and discriminator have an optimizer each and take turns, while a model
+// of a run has one loss and one optimizer.
 #pragma once
 
 #include <cstdint>

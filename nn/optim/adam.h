@@ -6,6 +6,9 @@
 //   m <- beta1 m + (1 - beta1) d              exp_avg
 //   v <- beta2 v + (1 - beta2) d^2            exp_avg_sq
 //   p <- p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+//
+// With amsgrad (Reddi et al., "On the Convergence of Adam and Beyond", 2018) the last line has max_exp_avg_sq, the
+// largest v so far, in place of v; otherwise there is no such slot.
 #pragma once
 
 #include "nn/optim/rule_optimizer.h"

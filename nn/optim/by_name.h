@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "nn/config_text.h"
 #include "nn/optim/lr_scheduler.h"
 #include "nn/optim/optimizer.h"
+#include "nn/optim/scheduler.h"
 
 namespace hop::optim {
 
@@ -46,5 +48,10 @@ std::span<const ScheduleRow> schedules();
 /// and the row's settings are read. t counts optimizer steps, of which there are `total_steps`. Throws ConfigError as
 /// make_optimizer().
 LRSchedule make_lr_schedule(const nn::ConfigText& config, std::int64_t total_steps, double default_lr = 1e-3);
+
+/// The options of the schedule "plateau", which follows a metric and not t: make_lr_schedule() gives its first rate.
+/// None for another schedule. `mode` is the metric's. Throws ConfigError for a value that is of another type or out of
+/// range.
+std::optional<ReduceLROnPlateauOptions> plateau_options(const nn::ConfigText& config, Extremum mode);
 
 }  // namespace hop::optim

@@ -82,9 +82,18 @@ ParameterList ParameterList::join(std::span<const ParameterList> lists) {
 
 Optimizer::Optimizer(const ParameterList& parameters, const std::vector<std::string_view>& slots, double lr)
     : lr_(lr), slot_names_(slots.begin(), slots.end()), table_(std::make_shared<Table>()) {
-  std::unordered_set<const void*> seen;
-  std::size_t bytes = 0;
   const Device device = device_of(parameters);
+  append(parameters, device, 0, 1);
+  lr_tensor_ = kernels::full({}, lr, DType::f64, device);
+  step_ = kernels::zeros({}, DType::i64, device);
+}
+
+// Recorded steps watch the table that they were recorded with, so none of them holds for the new one.
+void Optimizer::append(const ParameterList& parameters, Device device, std::size_t group, double lr_scale) {
+  auto table = std::make_shared<Table>(*table_);
+  std::unordered_set<const void*> seen;
+  for (const ParameterSegment& segment : table->segments) seen.insert(segment.parameter.id());
+  std::size_t bytes = gradients_.defined() ? static_cast<std::size_t>(gradients_.numel()) : 0;
   for (const nn::NamedTensor& entry : parameters.tensors()) {
     check_parameter(entry, device);
     const Tensor& p = entry.tensor;
@@ -95,17 +104,35 @@ Optimizer::Optimizer(const ParameterList& parameters, const std::vector<std::str
     if (!seen.insert(p.id()).second) {
       throw ConfigError("[optimizer] expected distinct parameters, got one twice (" + entry.name + ")");
     }
-    ParameterSegment segment{entry.name, p, {}, bytes};
+    ParameterSegment segment{
+        .name = entry.name, .parameter = p, .gradient_offset = bytes, .lr_scale = lr_scale, .group = group};
     for (std::size_t i = 0; i < slot_names_.size(); ++i)
       segment.slots.push_back(kernels::zeros(p.shape(), p.dtype(), device));
     bytes += align_up(static_cast<std::size_t>(p.numel()) * size_of(p.dtype()));
-    table_->segments.push_back(std::move(segment));
-    table_->dtypes.push_back(p.dtype());
+    table->segments.push_back(std::move(segment));
+    table->dtypes.push_back(p.dtype());
   }
   gradients_ = kernels::zeros({static_cast<std::int64_t>(bytes)}, DType::u8, device);
-  lr_tensor_ = kernels::full({}, lr, DType::f64, device);
-  step_ = kernels::zeros({}, DType::i64, device);
+  table_ = std::move(table);
   attach_gradients(true);
+}
+
+// A name that stands already, as the numbers of parameters() do, gets the number of the group in front.
+void Optimizer::add_parameters(const ParameterList& parameters, std::size_t group, double lr_scale) {
+  if (is_capturing()) throw StateError("[add_param_group] a group cannot be added while a step is captured");
+  device_of(parameters);  // refuses none
+  std::unordered_set<std::string_view> names;
+  for (const ParameterSegment& segment : table_->segments) names.insert(segment.name);
+  const auto is_new = [&](const nn::NamedTensor& entry) { return !names.contains(entry.name); };
+  std::vector<nn::NamedTensor> added = parameters.tensors();
+  if (!std::ranges::all_of(added, is_new)) {
+    for (nn::NamedTensor& entry : added) entry.name = std::to_string(group) + "." + entry.name;
+  }
+  for (const nn::NamedTensor& entry : added) {
+    if (is_new(entry)) continue;
+    throw ConfigError("[add_param_group] expected new names of parameters, got \"" + entry.name + "\" again");
+  }
+  append(added, gradients_.device(), group, lr_scale);
 }
 
 // A gradient of another dtype or device has no place in the block.
@@ -242,7 +269,9 @@ void Optimizer::update_by(const kernels::UpdateRule& rule) {
 }
 
 // Made outside of steps: a tensor that a captured step makes belongs to its recording.
-void Optimizer::make_group_step() { group_step_ = kernels::zeros({}, DType::i64, step_.device()); }
+void Optimizer::make_group_step() {
+  if (!group_step_.defined()) group_step_ = kernels::zeros({}, DType::i64, step_.device());
+}
 
 // Each update counts a step, so all groups but the last one count in a copy.
 void Optimizer::update_by(std::span<const kernels::UpdateRule> rules) {

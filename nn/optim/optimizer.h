@@ -157,6 +157,10 @@ class Optimizer {
   void update_by(const kernels::UpdateRule& rule);
   /// Before the first step with groups.
   void make_group_step();
+  /// Parameters of another group, with zero slots. Steps that were captured before are captured anew. Throws as the
+  /// constructor; ConfigError, too, for a parameter that is there already, and for a name that is there even with the
+  /// number of the group in front; StateError while a step is captured. Then nothing was added.
+  void add_parameters(const ParameterList& parameters, std::size_t group, double lr_scale);
   /// A whole step in one pass per group: rules[i] updates the parameters of group i. All rules have the same slots.
   void update_by(std::span<const kernels::UpdateRule> rules);
   /// A captured step holds only while `setting`, a part of `owner`, keeps its value.
@@ -169,6 +173,7 @@ class Optimizer {
     const void* stop_id = nullptr;  // its identity
     std::vector<DType> dtypes;      // of the parameters, for which the gradient block has room
   };
+  void append(const ParameterList& parameters, Device device, std::size_t group, double lr_scale);
   void attach_gradients(bool keep_values);
   void check_unmoved(std::size_t i) const;
   void depend_on(const ParameterSegment& segment) const;

@@ -14,28 +14,34 @@ namespace detail {
 
 void refuse_no_group() { throw ConfigError("[optimizer] expected at least one group of parameters, got none"); }
 
+double lr_scale_of(double lr, double first_lr, std::size_t group) {
+  if (lr == first_lr) return 1;
+  if (first_lr != 0) return lr / first_lr;
+  throw ConfigError("[optimizer] expected a first group with lr above 0, got 0, and " + shortest(lr) + " in group " +
+                    std::to_string(group) + ": the rates of groups are in proportion to the first");
+}
+
+void check_slots(const kernels::UpdateRule& rule, const kernels::UpdateRule& first, std::size_t group) {
+  const std::vector<std::string_view> own = kernels::slots_of(rule), expected = kernels::slots_of(first);
+  if (own == expected) return;
+  throw ConfigError("[optimizer] expected groups with the same slots, got group " + std::to_string(group) + " with " +
+                    std::to_string(own.size()) + " and group 0 with " + std::to_string(expected.size()) +
+                    ": momentum, centered and amsgrad are on in all groups or in none; otherwise make an optimizer for "
+                    "each group");
+}
+
 std::vector<std::string_view> Groups::slots() const {
-  const std::vector<std::string_view> first = kernels::slots_of(rules.front());
-  for (std::size_t i = 1; i < rules.size(); ++i) {
-    if (kernels::slots_of(rules[i]) == first) continue;
-    throw ConfigError("[optimizer] expected groups with the same slots, got group " + std::to_string(i) + " with " +
-                      std::to_string(kernels::slots_of(rules[i]).size()) + " and group 0 with " +
-                      std::to_string(first.size()) +
-                      ": momentum is 0 in all groups or in none; otherwise make an optimizer for each group");
-  }
-  return first;
+  for (std::size_t i = 1; i < rules.size(); ++i) check_slots(rules[i], rules.front(), i);
+  return kernels::slots_of(rules.front());
 }
 
 void Groups::enter(std::span<ParameterSegment> segments) const {
   std::size_t next = 0;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (lr[i] != lr[0] && lr[0] == 0) {
-      throw ConfigError("[optimizer] expected a first group with lr above 0, got 0, and " + shortest(lr[i]) +
-                        " in group " + std::to_string(i) + ": the rates of groups are in proportion to the first");
-    }
+    const double scale = lr_scale_of(lr[i], lr[0], i);
     for (std::size_t k = 0; k < parameters[i].tensors().size(); ++k, ++next) {
       segments[next].group = i;
-      segments[next].lr_scale = lr[i] == lr[0] ? 1 : lr[i] / lr[0];
+      segments[next].lr_scale = scale;
     }
   }
 }

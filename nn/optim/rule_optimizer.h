@@ -2,6 +2,7 @@
 //
 //   optim::AdamW adamw({{backbone.named_parameters(), {.lr = 1e-4}},
 //                       {head.named_parameters(), {.lr = 1e-3, .weight_decay = 0}}});
+//   adamw.add_param_group({encoder.named_parameters(), {.lr = 1e-5}});
 #pragma once
 
 #include <algorithm>
@@ -42,6 +43,10 @@ struct Groups {
 };
 
 [[noreturn]] void refuse_no_group();
+/// lr over the rate of the first group. Throws ConfigError if that is 0 and `lr` is not.
+double lr_scale_of(double lr, double first_lr, std::size_t group);
+/// Throws ConfigError unless a new group has the slots of the first one.
+void check_slots(const kernels::UpdateRule& rule, const kernels::UpdateRule& first, std::size_t group);
 /// Throws as Optimizer::set_momentum().
 void check_momentum(std::string_view name, const kernels::UpdateRule& before, const kernels::UpdateRule& after);
 
@@ -62,6 +67,23 @@ class RuleOptimizer final : public Optimizer {
   /// Groups of parameters, each with its settings. lr() and set_lr() speak of the first group's rate; the others keep
   /// their ratio to it. Throws ConfigError, too, without a group, and for groups that need different slots.
   explicit RuleOptimizer(const std::vector<Group>& groups) : RuleOptimizer(common(groups), groups) {}
+
+  /// torch.optim.Optimizer.add_param_group: one more group, whose rate is group.options.lr from now on, in proportion
+  /// to lr(). Its slots are zero, but the step count is that of all parameters. A state block that is made later has
+  /// the slots, and an average of weights (optim::WeightAverage) that is made later the parameters. Throws ConfigError
+  /// and StateError, and as the constructors; then nothing was added.
+  void add_param_group(const Group& group) {
+    check_settings(group.options);
+    const std::size_t number = rules_->size();
+    detail::check_slots(group.options, rules_->front(), number);
+    auto rules = std::make_shared<std::vector<Rule>>(*rules_);  // captured steps watch the old ones
+    rules->push_back(group.options);
+    add_parameters(group.parameters, number, detail::lr_scale_of(group.options.lr, lr(), number));
+    rules_ = std::move(rules);
+    make_group_step();
+  }
+  /// The same with the settings of the first group, and the rate that it was made with.
+  void add_param_group(const ParameterList& parameters) { add_param_group(Group{parameters, rules_->front()}); }
 
   void step() override {
     for (const Rule& rule : *rules_) {

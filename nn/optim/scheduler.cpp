@@ -14,6 +14,10 @@ void LRScheduler::set(std::int64_t t, double rate) {
   last_ = rate;
 }
 
+double lowered_rate(double rate, const ReduceLROnPlateauOptions& options) {
+  return std::max(rate * options.factor, options.min_lr);
+}
+
 ReduceLROnPlateau::ReduceLROnPlateau(Optimizer& optimizer, ReduceLROnPlateauOptions options)
     : optimizer_(optimizer), options_(options) {
   const auto check = [](const char* name, double value, nn::detail::Range range = {}) {
@@ -49,7 +53,7 @@ bool ReduceLROnPlateau::step(double metric) {
   if (state_.bad_epochs <= options_.patience) return false;
   state_.cooldown = options_.cooldown;
   state_.bad_epochs = 0;
-  const double before = optimizer_.lr(), after = std::max(before * options_.factor, options_.min_lr);
+  const double before = optimizer_.lr(), after = lowered_rate(before, options_);
   if (before - after <= options_.eps) return false;
   optimizer_.set_lr(after);
   return true;

@@ -65,7 +65,18 @@ std::vector<std::int64_t> milestones_of(const nn::ConfigText& config) {
   }
 }
 
-LRSchedule constant(const nn::ConfigText&, double lr, std::int64_t) { return ConstantLR{.lr = lr}; }
+LRSchedule constant(const nn::ConfigText& config, double lr, std::int64_t) {
+  const ConstantLR schedule{
+      .lr = lr, .factor = rate(config, "factor", 1), .total_iters = at_least(0, config, "total_iters", 5)};
+  check_last(schedule(0));
+  return schedule;
+}
+
+// A metric lowers the rate, so t tells nothing of it.
+LRSchedule plateau(const nn::ConfigText& config, double lr, std::int64_t) {
+  plateau_options(config, Extremum::min);
+  return ConstantLR{.lr = lr};
+}
 
 LRSchedule step(const nn::ConfigText& config, double lr, std::int64_t total_steps) {
   const StepLR schedule{
@@ -161,7 +172,10 @@ LRSchedule cyclic(const nn::ConfigText& config, double lr, std::int64_t total_st
 
 std::span<const ScheduleRow> schedules() {
   static const std::vector<ScheduleRow> rows = {
-      {"constant", "`lr` at each step", {}, constant},
+      {"constant",
+       "`lr` times `factor` before step `total_iters`, then `lr`; so by default `lr` at each step",
+       {{"factor", "1"}, {"total_iters", "5"}},
+       constant},
       {"step", "`lr` times `gamma` after every `step_size` steps", {{"step_size", "1"}, {"gamma", "0.1"}}, step},
       {"multi_step",
        "`lr` times `gamma` after each of the steps `milestones`, as in `\"300,800\"`",
@@ -206,8 +220,39 @@ std::span<const ScheduleRow> schedules() {
         {"mode", "triangular"},
         {"gamma", "1"}},
        cyclic},
+      {"plateau",
+       "`lr` until the validation does not become better for more than `patience` epochs, then that times `factor` (at "
+       "least `min_lr`), and so on; `cooldown` epochs after a lowering count nothing. Better is a change by more than "
+       "`threshold`, as a share of the best value (`threshold_mode = rel`) or as a difference (`abs`). The metric is "
+       "that of [search] objective; of `train_loss` it is the validation loss. Its memory is a part of the model's "
+       "state",
+       {{"factor", "0.1"},
+        {"patience", "10"},
+        {"threshold", "1e-04"},
+        {"threshold_mode", "rel"},
+        {"cooldown", "0"},
+        {"min_lr", "0"}},
+       plateau},
   };
   return rows;
+}
+
+std::optional<ReduceLROnPlateauOptions> plateau_options(const nn::ConfigText& config, Extremum mode) {
+  if (nn::text_of(config, "schedule", "constant") != "plateau") return std::nullopt;
+  const std::string threshold_mode = nn::text_of(config, "threshold_mode", "rel");
+  if (threshold_mode != "rel" && threshold_mode != "abs") {
+    throw ConfigError("[schedule] threshold_mode: expected \"rel\" or \"abs\", got \"" + printable(threshold_mode) +
+                      "\"");
+  }
+  const double factor = rate(config, "factor", 0.1);
+  check_range("schedule", "factor", factor, kernels::rules::kShare);
+  return ReduceLROnPlateauOptions{.mode = mode,
+                                  .factor = factor,
+                                  .patience = at_least(0, config, "patience", 10),
+                                  .threshold = rate(config, "threshold", 1e-4),
+                                  .threshold_mode = threshold_mode == "rel" ? ThresholdMode::rel : ThresholdMode::abs,
+                                  .cooldown = at_least(0, config, "cooldown", 0),
+                                  .min_lr = rate(config, "min_lr", 0)};
 }
 
 LRSchedule make_lr_schedule(const nn::ConfigText& config, std::int64_t total_steps, double default_lr) {

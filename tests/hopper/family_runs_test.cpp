@@ -87,6 +87,10 @@ class FamilyRuns : public testing::TestWithParam<std::string> {
       e.model.loss = "mse";
       e.model.metrics = {"rmse"};
     }
+    if (c.family == "vae") {
+      e.model.loss = "elbo";
+      e.model.metrics = {};
+    }
     e.search.space = {
         {"lr", Choices{0.01, 0.001}}, {"batch_size", Choices{std::int64_t{6}}}, {"optimizer", Choices{"adam"}}};
     for (const auto& [name, text] : c.request.config) e.search.space.push_back({name, Choices{value_of(text)}});

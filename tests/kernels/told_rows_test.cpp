@@ -33,6 +33,7 @@ template <class Rule>
 Rule with_all_slots(Rule rule) {
   if constexpr (requires { rule.momentum; }) rule.momentum = 0.9;
   if constexpr (requires { rule.centered; }) rule.centered = true;
+  if constexpr (requires { rule.amsgrad; }) rule.amsgrad = true;
   return rule;
 }
 

@@ -25,6 +25,13 @@ inline Tensor family_pictures(const Shape& sample) {
   return x;
 }
 
+/// The same with values from 0 to 1.
+inline Tensor family_shades(const Shape& sample) {
+  const Tensor x = family_pictures(sample);
+  for (std::int64_t i = 0; i < x.numel(); ++i) x.data<float>()[i] = (x.data<float>()[i] + 1) / 2;
+  return x;
+}
+
 /// All families, so small that they are built and run in a second.
 inline std::vector<FamilyCase> family_cases() {
   const Shape small = {1, 32, 32}, text = {5}, row = {4};
@@ -52,6 +59,7 @@ inline std::vector<FamilyCase> family_cases() {
           picture("resnet50", {{"width", "2"}}),
           of_table("tab_transformer", {{"embedding", "4"}, {"heads", "2"}, {"layers", "1"}, {"hidden", "4"}}),
           {"unet", {{{"width", "2"}}, small, 2 * 32 * 32, {}}, family_pictures(small)},
+          {"vae", {{{"hidden", "5"}, {"latent", "2"}}, {2, 3, 4}, 24, {}}, family_shades({2, 3, 4})},
           picture("vgg11", {{"width", "2"}, {"hidden", "4"}}),
           picture("vgg16", {{"width", "2"}, {"hidden", "4"}, {"batch_norm", "true"}}),
           picture("vit", {{"num_layers", "1"}, {"hidden_dim", "8"}, {"num_heads", "2"}, {"mlp_dim", "8"}})};

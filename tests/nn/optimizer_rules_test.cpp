@@ -217,8 +217,8 @@ TEST(ParameterGroups, RefuseWhatTheyCannotShare) {
   EXPECT_EQ(message_of<ConfigError>([&] {
               SGD sgd({{{a}, {.momentum = 0.9}}, {{b}, {}}});
             }),
-            "[optimizer] expected groups with the same slots, got group 1 with 0 and group 0 with 1: momentum is 0 in "
-            "all groups or in none; otherwise make an optimizer for each group");
+            "[optimizer] expected groups with the same slots, got group 1 with 0 and group 0 with 1: momentum, "
+            "centered and amsgrad are on in all groups or in none; otherwise make an optimizer for each group");
   EXPECT_EQ(message_of<ConfigError>([&] {
               SGD sgd({{{a}, {.lr = 0}}, {{b}, {.lr = 0.5}}});
             }),
