@@ -11,8 +11,8 @@ namespace hop {
 enum class EmbeddingBagMode : std::uint8_t { mean, sum, max };
 
 struct EmbeddingBagArguments {
-  /// Where each bag begins among indices (M): i64 (B), ascending from 0. A bag may be empty. Undefined: a row of indices
-  /// (N, L) is a bag.
+  /// Where each bag begins among indices (M): i64 (B), ascending from 0. A bag may be empty. Undefined: a row of
+  /// indices (N, L) is a bag.
   Tensor offsets = {};
   EmbeddingBagMode mode = EmbeddingBagMode::mean;
   /// A factor of each index, of weight's dtype and the shape of the indices, in the mode sum alone (ConfigError).

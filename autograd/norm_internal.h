@@ -7,8 +7,8 @@
 
 namespace hop::autograd {
 
-/// x (N, C, ..) as the image that has its values per channel: a sequence is an image of one column, a volume one of more
-/// rows. For at least three dimensions.
+/// x (N, C, ..) as the image that has its values per channel: a sequence is an image of one column, a volume one of
+/// more rows. For at least three dimensions.
 inline Shape image_of(const Shape& x) {
   std::int64_t rows = x[2];
   for (int d = 3; d + 1 < x.size(); ++d) rows *= x[d];

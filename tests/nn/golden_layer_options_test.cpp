@@ -1,5 +1,5 @@
-// The rarer options of upsampling, embeddings, norms and attention against PyTorch, in f64: outputs, gradients of inputs
-// and parameters, and the names of the parameters (golden/generate_layer_options.py).
+// The rarer options of upsampling, embeddings, norms and attention against PyTorch, in f64: outputs, gradients of
+// inputs and parameters, and the names of the parameters (golden/generate_layer_options.py).
 #include <array>
 #include <string>
 #include <utility>
@@ -58,8 +58,8 @@ void embeddings() {
   check("embedding_padding", Embedding(6, 3, {.padding_idx = 2, .dtype = kF64}));
   check("embedding_padding_last", Embedding(6, 3, {.padding_idx = -1, .dtype = kF64}));
   check("embedding_max_norm", Embedding(6, 3, {.max_norm = 0.6, .dtype = kF64}), looked_up);
-  check("embedding_max_norm_type",
-        Embedding(6, 3, {.padding_idx = 0, .max_norm = 0.9, .norm_type = 1, .dtype = kF64}), looked_up);
+  check("embedding_max_norm_type", Embedding(6, 3, {.padding_idx = 0, .max_norm = 0.9, .norm_type = 1, .dtype = kF64}),
+        looked_up);
   check_function("functional_embedding", [](Xs x) { return functional::embedding(x[0], x[1], -4); });
 }
 
@@ -81,9 +81,8 @@ void bags() {
   });
   check("bag_weights", EmbeddingBag(6, 3, {.mode = sum, .dtype = kF64}), weighted);
   check("bag_weights_padding", EmbeddingBag(6, 3, {.mode = sum, .padding_idx = 5, .dtype = kF64}), weighted);
-  check_function("bag_weights_rows", [](Xs x) {
-    return functional::embedding_bag(x[0], x[1], {.mode = sum, .per_sample_weights = x[2]});
-  });
+  check_function("bag_weights_rows",
+                 [](Xs x) { return functional::embedding_bag(x[0], x[1], {.mode = sum, .per_sample_weights = x[2]}); });
 }
 
 /// Trains on the first batch, then on the second one, and evaluates the first.
@@ -114,8 +113,7 @@ void norms() {
   const Tensor mean = Tensor::from<double>({0.3, -0.2, 0.1}, {3}), var = Tensor::from<double>({0.5, 1.5, 2.0}, {3});
   for (const std::string shape : {"line", "volume", "six"}) {
     check_function("batch_norm_" + shape, [](Xs x) { return batch_norm(x[0], x[1], x[2]).y; });
-    check_function("batch_norm_eval_" + shape,
-                   [&](Xs x) { return batch_norm_eval(x[0], mean, var, x[1], x[2]); });
+    check_function("batch_norm_eval_" + shape, [&](Xs x) { return batch_norm_eval(x[0], mean, var, x[1], x[2]); });
   }
 }
 
@@ -131,27 +129,21 @@ void attentions() {
         [&](Attention& m, Xs x) { return weights(m.with_weights(x[0], x[1], x[2])); });
   check("attention_widths_batch_first", Attention(6, 3, {.bias = false, .kdim = 3, .batch_first = true, .dtype = kF64}),
         [&](Attention& m, Xs x) { return weights(m.with_weights(x[0], x[1], x[2])); });
-  check("attention_bias_kv", Attention(6, 2, {.add_bias_kv = true, .dtype = kF64}), [&](Attention& m, Xs x) {
-    return weights(m.with_weights(x[0], x[1], x[2], {.attn_mask = x[3]}));
-  });
+  check("attention_bias_kv", Attention(6, 2, {.add_bias_kv = true, .dtype = kF64}),
+        [&](Attention& m, Xs x) { return weights(m.with_weights(x[0], x[1], x[2], {.attn_mask = x[3]})); });
   check("attention_zero", Attention(6, 2, {.add_zero_attn = true, .batch_first = true, .dtype = kF64}),
         [&](Attention& m, Xs x) { return weights(m.with_weights(x[0], x[1], x[2], {.key_padding_mask = x[3]})); });
   check("attention_added", Attention(6, 2, {.add_bias_kv = true, .add_zero_attn = true, .dtype = kF64}),
-        [&](Attention& m, Xs x) {
-          return Tensors{m(x[0], x[1], x[2], {.attn_mask = x[3]})};
-        });
-  check("attention_single", Attention(6, 2, {.dtype = kF64}), [&](Attention& m, Xs x) {
-    return weights(m.with_weights(x[0], x[1], x[2], {.key_padding_mask = x[3]}));
-  });
-  check("attention_single_self", Attention(6, 2, {.batch_first = true, .dtype = kF64}), [&](Attention& m, Xs x) {
-    return weights(m.with_weights(x[0], x[0], x[0], {.attn_mask = x[1]}, false));
-  });
+        [&](Attention& m, Xs x) { return Tensors{m(x[0], x[1], x[2], {.attn_mask = x[3]})}; });
+  check("attention_single", Attention(6, 2, {.dtype = kF64}),
+        [&](Attention& m, Xs x) { return weights(m.with_weights(x[0], x[1], x[2], {.key_padding_mask = x[3]})); });
+  check("attention_single_self", Attention(6, 2, {.batch_first = true, .dtype = kF64}),
+        [&](Attention& m, Xs x) { return weights(m.with_weights(x[0], x[0], x[0], {.attn_mask = x[1]}, false)); });
   check_function("attention_grouped", [](Xs x) {
     return functional::scaled_dot_product_attention(x[0], x[1], x[2], {.is_causal = true, .enable_gqa = true});
   });
-  check_function("attention_grouped_once", [](Xs x) {
-    return functional::scaled_dot_product_attention(x[0], x[1], x[2], {.enable_gqa = true});
-  });
+  check_function("attention_grouped_once",
+                 [](Xs x) { return functional::scaled_dot_product_attention(x[0], x[1], x[2], {.enable_gqa = true}); });
 }
 
 void transformers() {
@@ -164,9 +156,8 @@ void transformers() {
   first.norm_first = true;
   check("encoder_layer_silu", TransformerEncoderLayer(6, 2, first));
   batches.batch_first = true;
-  check("encoder_layer_single", TransformerEncoderLayer(6, 2, batches), [](TransformerEncoderLayer& m, Xs x) {
-    return Tensors{m(x[0], {.key_padding_mask = x[1]})};
-  });
+  check("encoder_layer_single", TransformerEncoderLayer(6, 2, batches),
+        [](TransformerEncoderLayer& m, Xs x) { return Tensors{m(x[0], {.key_padding_mask = x[1]})}; });
   without.activation = SiLU();
   check("decoder_layer_without_bias", TransformerDecoderLayer(6, 2, without), decode);
   check("decoder_layer_single", TransformerDecoderLayer(6, 2, plain), decode);

@@ -168,9 +168,9 @@ TEST(EmbeddingBag, TakesNoIndicesAndNoBags) {
 TEST(EmbeddingBag, SaysWhatIsWrong) {
   const Tensor weight = ones({4, 2}), words = ids({0, 1, 2}), rows = reshape(words, {1, 3});
   const auto bag = [&](const Tensor& indices, const EmbeddingBagArguments& a) { embedding_bag(weight, indices, a); };
-  EXPECT_THROW(bag(words, {.offsets = ids({1, 2})}), IndexError);      // the first index lies in no bag
-  EXPECT_THROW(bag(words, {.offsets = ids({0, 2, 1})}), IndexError);   // descends
-  EXPECT_THROW(bag(words, {.offsets = ids({0, 4})}), IndexError);      // behind the indices
+  EXPECT_THROW(bag(words, {.offsets = ids({1, 2})}), IndexError);     // the first index lies in no bag
+  EXPECT_THROW(bag(words, {.offsets = ids({0, 2, 1})}), IndexError);  // descends
+  EXPECT_THROW(bag(words, {.offsets = ids({0, 4})}), IndexError);     // behind the indices
   EXPECT_THROW(bag(words, {.offsets = ids({0, -1})}), IndexError);
   EXPECT_THROW(bag(ids({0, 4}), {.offsets = ids({0})}), IndexError);
   EXPECT_THROW(bag(words, {}), ShapeError);
@@ -180,7 +180,9 @@ TEST(EmbeddingBag, SaysWhatIsWrong) {
   EXPECT_THROW(bag(words, {.offsets = ones({1})}), DtypeError);
   EXPECT_THROW(bag(rows, {.include_last_offset = true}), ConfigError);
   EXPECT_THROW(bag(rows, {.padding_idx = 4}), ConfigError);
-  EXPECT_EQ(message_of<ConfigError>([&] { bag(rows, {.per_sample_weights = ones({1, 3})}); }),
+  EXPECT_EQ(message_of<ConfigError>([&] {
+              bag(rows, {.per_sample_weights = ones({1, 3})});
+            }),
             "[embedding_bag] expected per_sample_weights in the mode sum, got the mode mean");
   const auto sum = EmbeddingBagMode::sum;
   EXPECT_THROW(bag(rows, {.mode = sum, .per_sample_weights = ones({3})}), ShapeError);
@@ -253,7 +255,9 @@ TEST(InstanceNorm, TracksStatisticsOnlyWhileTraining) {
   EXPECT_EQ(values(norm.running_var), before);
   EXPECT_THROW(norm(numbers({2, 2, 1})), ShapeError);
   EXPECT_THROW(InstanceNorm1d(2, {.momentum = 1.5}), ConfigError);
-  EXPECT_EQ(message_of<ShapeError>([&] { norm(numbers({3, 4})); }),
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              norm(numbers({3, 4}));
+            }),
             "[InstanceNorm1d] expected (N, C, L) or (C, L) with 2 channels, got (3, 4)");
 }
 
@@ -308,10 +312,14 @@ TEST(MultiheadAttention, NamesItsParametersAsInPyTorch) {
 TEST(MultiheadAttention, SaysWhichWidthsItExpects) {
   MultiheadAttention attention(4, 2, {.kdim = 3});
   init_parameters(attention, 1);
-  EXPECT_EQ(message_of<ShapeError>([&] { attention(numbers({3, 2, 4})); }),
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              attention(numbers({3, 2, 4}));
+            }),
             "[MultiheadAttention] expected (L, N, E), (S, N, kdim) and (S, N, vdim) with E = 4, kdim = 3 and vdim = 4, "
             "got (3, 2, 4), (3, 2, 4) and (3, 2, 4)");
-  EXPECT_EQ(message_of<ShapeError>([&] { MultiheadAttention(4, 2)(numbers({3, 5})); }),
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              MultiheadAttention(4, 2)(numbers({3, 5}));
+            }),
             "[MultiheadAttention] expected (L, E), (S, E) and (S, E) with E = 4, got (3, 5), (3, 5) and (3, 5)");
   EXPECT_THROW(attention(numbers({3, 2, 4}), numbers({3, 3}), numbers({3, 4})), ShapeError);
   EXPECT_THROW(attention(numbers({3, 4}), numbers({2, 3}), numbers({2, 4}),
@@ -344,8 +352,9 @@ TEST(TransformerLayer, TakesAnyActivationAndNoBias) {
 // ---- specs
 
 TEST(SpecOptions, OfNormsAndEmbeddings) {
-  const std::vector<std::string> layers = {"embedding 9 4 padding_idx=-1", "flatten", "batchnorm1d momentum=none bias=false",
-                                           "layernorm bias=false", "groupnorm 2 bias=false"};
+  const std::vector<std::string> layers = {"embedding 9 4 padding_idx=-1", "flatten",
+                                           "batchnorm1d momentum=none bias=false", "layernorm bias=false",
+                                           "groupnorm 2 bias=false"};
   const auto spec = parse_spec(layers);
   Sequential model = build_spec(spec, {3});
   init_parameters(model, 1);
@@ -353,7 +362,8 @@ TEST(SpecOptions, OfNormsAndEmbeddings) {
   EXPECT_THAT(model.to_string(), HasSubstr("momentum=None, affine=True, bias=False"));
   EXPECT_EQ(model.parameter_count(), 36 + 3 * 12);
   EXPECT_EQ(model(kernels::zeros({2, 3}, DType::i64)).shape(), (Shape{2, 12}));
-  EXPECT_THAT(message_of<ConfigError>([] { plan_spec(parse_spec(std::vector<std::string>{"embedding 9 4 padding_idx=9"}), {3}); }),
+  EXPECT_THAT(message_of<ConfigError>(
+                  [] { plan_spec(parse_spec(std::vector<std::string>{"embedding 9 4 padding_idx=9"}), {3}); }),
               HasSubstr("expected a padding_idx in -9..8, got 9"));
   EXPECT_THAT(message_of<ConfigError>([] { parse_spec(std::vector<std::string>{"batchnorm1d momentum=no"}); }),
               HasSubstr("momentum expects none, or a number of at least 0"));
