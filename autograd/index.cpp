@@ -1,14 +1,17 @@
 // Reading at positions and adding at positions are each other's gradients.
 #include "autograd/index.h"
 
+#include "autograd/copy.h"
 #include "autograd/elementwise.h"
 #include "autograd/half_internal.h"
 #include "autograd/index_internal.h"
 #include "autograd/record.h"
 #include "autograd/view.h"
 #include "base/error.h"
+#include "kernels/copy.h"
 #include "kernels/expect_internal.h"
 #include "kernels/index.h"
+#include "kernels/view.h"
 
 namespace hop {
 
@@ -39,6 +42,46 @@ Tensor add_rows(const char* op, const Shape& shape, std::int64_t dim, const Tens
   return record(op, std::move(x), {g}, [op, dim, saved = save(index)](BackwardContext& c) {
     c.set(0, index_select_for(op, c.grad(), dim, c.value(saved)));
   });
+}
+
+using Padding = std::optional<std::int64_t>;
+
+/// The gradient of words(): the rows of g, added up by their words, and 0 for `padding`.
+Tensor add_words(const Shape& shape, const Tensor& index, const Tensor& g, Padding padding) {
+  Tensor x = kernels::index_add(shape, 0, index, g, "embedding");
+  if (padding) kernels::fill_(kernels::slice(x, 0, *padding, *padding + 1), 0);
+  if (!is_recorded(g)) return x;
+  return record("embedding", std::move(x), {g}, [padding, saved = save(index)](BackwardContext& c) {
+    const Tensor at = c.value(saved), rows = index_select_for("embedding", c.grad(), 0, at);
+    if (!padding) return c.set(0, rows);
+    const Tensor is_padding = kernels::unsqueeze(kernels::eq(at, static_cast<double>(*padding)), 1);
+    c.set(0, where(is_padding, 0.0, rows));
+  });
+}
+
+/// Rows of `weight` as `dtype`, of which the row `padding` gets no gradient. The gradient is added up in `dtype`.
+Tensor words(const Tensor& weight, const Tensor& index, Padding padding, DType dtype) {
+  Tensor y = kernels::cast(kernels::index_select(weight, 0, index, "embedding"), dtype);
+  if (!is_recorded(weight)) return y;
+  return record("embedding", std::move(y), {weight},
+                [padding, shape = weight.shape(), own = weight.dtype(), saved = save(index)](BackwardContext& c) {
+                  c.set(0, to(add_words(shape, c.value(saved), c.grad(), padding), own));
+                });
+}
+
+/// Of the rows of weight (V, D) that `indices` name.
+Shape rows_shape(const Tensor& weight, const Tensor& indices) {
+  kernels::expect_defined("embedding", weight);
+  kernels::expect_defined("embedding", indices);
+  if (weight.dim() != 2) throw ShapeError("[embedding] expected weight (V, D), got " + weight.describe());
+  Shape shape = indices.shape();
+  shape.push_back(weight.size(1));
+  return shape;
+}
+
+Padding existing(const Tensor& weight, Padding padding_idx) {
+  if (padding_idx) padding_idx = autograd::existing_word("embedding", *padding_idx, weight.size(0));
+  return padding_idx;
 }
 
 }  // namespace
@@ -96,13 +139,24 @@ Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const T
   return x + add_rows("index_add", x.shape(), dim, index, alpha == 1 ? values : values * alpha);
 }
 
-Tensor embedding(const Tensor& weight, const Tensor& indices) {
-  kernels::expect_defined("embedding", weight);
-  kernels::expect_defined("embedding", indices);
-  if (weight.dim() != 2) throw ShapeError("[embedding] expected weight (V, D), got " + weight.describe());
-  Shape shape = indices.shape();
-  shape.push_back(weight.size(1));
-  return reshape(index_select_for("embedding", weight, 0, reshape(indices, {-1})), shape);
+Tensor embedding(const Tensor& weight, const Tensor& indices, std::optional<std::int64_t> padding_idx) {
+  const Shape shape = rows_shape(weight, indices);
+  const Tensor index = reshape(indices, {-1});
+  if (!padding_idx) return reshape(index_select_for("embedding", weight, 0, index), shape);
+  return reshape(words(weight, index, existing(weight, padding_idx), weight.dtype()), shape);
+}
+
+Tensor autograd::embedding_in_f32(const Tensor& weight, const Tensor& indices,
+                                  std::optional<std::int64_t> padding_idx) {
+  if (!kernels::is_half(weight)) return embedding(weight, indices, padding_idx);
+  const Shape shape = rows_shape(weight, indices);
+  return reshape(words(weight, reshape(indices, {-1}), existing(weight, padding_idx), DType::f32), shape);
+}
+
+std::int64_t autograd::existing_word(const char* op, std::int64_t padding_idx, std::int64_t words) {
+  if (padding_idx >= -words && padding_idx < words) return padding_idx < 0 ? padding_idx + words : padding_idx;
+  throw ConfigError("[" + std::string(op) + "] expected a padding_idx in " + std::to_string(-words) + ".." +
+                    std::to_string(words - 1) + ", got " + std::to_string(padding_idx));
 }
 
 }  // namespace hop

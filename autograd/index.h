@@ -4,6 +4,9 @@
 // IndexError for an index out of range (on a GPU when the host next waits for it).
 #pragma once
 
+#include <cstdint>
+#include <optional>
+
 #include "tensor/tensor.h"
 
 namespace hop {
@@ -20,7 +23,9 @@ Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const
 /// torch.index_add: the slices of x along `dim` that `index` (n) names, plus alpha times the slices of `values`: values
 /// (A, n, C) for x (A, B, C) and dim = 1. x is floating, values of x's dtype (DtypeError).
 Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& values, double alpha = 1);
-/// Rows of weight (V, D) for indices (...) -> (..., D).
-Tensor embedding(const Tensor& weight, const Tensor& indices);
+/// Rows of weight (V, D) for indices (...) -> (..., D). The row `padding_idx` gets no gradient; a negative one counts
+/// from the end. torch.embedding; the embedding of torch.nn.functional takes the indices first. Throws ConfigError for
+/// a padding_idx out of range.
+Tensor embedding(const Tensor& weight, const Tensor& indices, std::optional<std::int64_t> padding_idx = {});
 
 }  // namespace hop

@@ -2,6 +2,9 @@
 // operation in errors and in the graph.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+
 #include "autograd/view.h"
 #include "kernels/elementwise.h"
 #include "tensor/tensor.h"
@@ -17,5 +20,9 @@ Tensor index_select_for(const char* op, const Tensor& x, std::int64_t dim, const
 /// hop::scatter(), of tensors with dimensions.
 Tensor scatter_for(const char* op, const Tensor& x, std::int64_t dim, const Tensor& index,
                    const kernels::Input& values);
+/// hop::embedding(); the rows of a table of bf16 or f16 come as f32, and their gradients are added up in f32.
+Tensor embedding_in_f32(const Tensor& weight, const Tensor& indices, std::optional<std::int64_t> padding_idx);
+/// `padding_idx` of a table of so many words as 0..words-1 (ConfigError).
+std::int64_t existing_word(const char* op, std::int64_t padding_idx, std::int64_t words);
 
 }  // namespace hop::autograd

@@ -113,7 +113,7 @@ std::vector<Axis> axes_of(const Tensor& x, const InterpolateOptions& options) {
     throw ConfigError(expected("interpolate") + "either size or scale_factor, got " +
                       (options.size.empty() ? "neither" : "both"));
   const std::size_t given = options.size.size() + options.scale_factor.size();
-  if (given != count && !(given == 1 && options.size.empty())) {
+  if (given != count && given != 1) {
     throw ConfigError(expected("interpolate") + std::to_string(count) + " sizes or factors, got " +
                       std::to_string(given));
   }
@@ -121,7 +121,7 @@ std::vector<Axis> axes_of(const Tensor& x, const InterpolateOptions& options) {
   for (std::size_t d = 0; d < count; ++d) {
     Axis axis{x.size(static_cast<std::int64_t>(d) + 2), 0, std::nullopt};
     if (!options.size.empty()) {
-      axis.out = options.size[d];
+      axis.out = options.size[given == 1 ? 0 : d];
     } else {
       const double factor = options.scale_factor[given == 1 ? 0 : d];
       const double out = std::floor(static_cast<double>(axis.in) * factor);

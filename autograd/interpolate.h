@@ -15,8 +15,8 @@ namespace hop {
 enum class InterpolateMode : std::uint8_t { nearest, nearest_exact, linear, bilinear, trilinear, bicubic, area };
 
 struct InterpolateOptions {
-  std::vector<std::int64_t> size = {};    ///< of the spatial dimensions; or
-  std::vector<double> scale_factor = {};  ///< one number, or one per spatial dimension: out = floor(in factor)
+  std::vector<std::int64_t> size = {};    ///< one number, or one per spatial dimension; or
+  std::vector<double> scale_factor = {};  ///< the same of factors: out = floor(in factor)
   InterpolateMode mode = InterpolateMode::nearest;
   bool align_corners = false;  ///< linear and cubic modes: the first and the last element stay where they are
   /// With scale_factor: whether positions are computed from the sizes instead of the factor, which differs where in

@@ -8,6 +8,7 @@
 
 #include "autograd/elementwise.h"
 #include "autograd/half_internal.h"
+#include "autograd/norm_internal.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
@@ -64,11 +65,15 @@ Affine complete(const Tensor& weight, const Tensor& bias) {
   return {kernels::ones(bias.shape(), bias.dtype(), bias.device()), bias};
 }
 
-Layout channel_layout(const Tensor& x, const char* op) {
+void expect_channels(const Tensor& x, const char* op) {
   kernels::expect_defined(op, x);
-  if (x.dim() != 2 && x.dim() != 4) {
-    throw ShapeError("[" + std::string(op) + "] expected (N, C) or (N, C, H, W), got " + x.shape().to_string());
-  }
+  if (x.dim() < 2) throw ShapeError("[" + std::string(op) + "] expected (N, C, ..), got " + x.shape().to_string());
+}
+
+/// The kernels take (N, C) and (N, C, H, W).
+bool is_image_or_row(const Tensor& x) { return x.dim() == 2 || x.dim() == 4; }
+
+Layout channel_layout(const Tensor& x) {
   if (x.dim() == 2) return {{0}, {1, x.size(1)}};
   return {{0, 2, 3}, {1, x.size(1), 1, 1}};
 }
@@ -157,7 +162,19 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
 
 BatchNormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
                            const BatchNormTail& tail) {
-  const Layout layout = channel_layout(x, "batch_norm");
+  expect_channels(x, "batch_norm");
+  if (!is_image_or_row(x)) {
+    const Shape image = autograd::image_of(x.shape());
+    BatchNormTail image_tail = tail;
+    if (const Tensor& residual = tail.residual; residual.defined()) {
+      kernels::expect_shape("batch_norm", "a residual", residual, x.shape());
+      image_tail.residual = reshape(residual, image);
+    }
+    BatchNormResult result = batch_norm(reshape(x, image), weight, bias, eps, image_tail);
+    result.y = reshape(result.y, x.shape());
+    return result;
+  }
+  const Layout layout = channel_layout(x);
   const Affine affine = complete(weight, bias);
   const kernels::NormResult result = kernels::batch_norm(x, affine.weight, affine.bias, eps, tail);
   Tensor y = result.y;
@@ -170,7 +187,12 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& 
 
 Tensor batch_norm_eval(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight, const Tensor& bias,
                        double eps) {
-  const Layout layout = channel_layout(x, "batch_norm_eval");
+  expect_channels(x, "batch_norm_eval");
+  if (!is_image_or_row(x)) {
+    const Tensor image = reshape(x, autograd::image_of(x.shape()));
+    return reshape(batch_norm_eval(image, mean, var, weight, bias, eps), x.shape());
+  }
+  const Layout layout = channel_layout(x);
   kernels::expect_defined("batch_norm_eval", mean);
   kernels::expect_defined("batch_norm_eval", var);
   kernels::expect_eps("batch_norm_eval", eps);

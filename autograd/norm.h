@@ -18,7 +18,7 @@ struct BatchNormResult {
   Tensor mean{};  ///< (C), without gradient: for the running statistics; f32 for an x of bf16 or f16
   Tensor var{};   ///< (C), biased, without gradient, of mean's dtype
 };
-/// Training: x (N, C, H, W) or (N, C), normalised per channel by the statistics of this batch (Ioffe & Szegedy 2015).
+/// Training: x (N, C, ..), normalised per channel by the statistics of this batch (Ioffe & Szegedy 2015).
 /// weight and bias (C); undefined, they count as 1 and 0. Throws as layer_norm(), and ShapeError for an x without
 /// values. A tail fuses the operations that often follow, with the same bits: batch_norm(x, weight, bias, eps,
 /// {.residual = shortcut, .relu = true}) is relu(batch_norm(x) + shortcut). (Of bf16 and f16 the fused ones round once,

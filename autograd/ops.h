@@ -16,6 +16,7 @@
 #include "autograd/dropout.h"
 #include "autograd/einsum.h"
 #include "autograd/elementwise.h"
+#include "autograd/embedding.h"
 #include "autograd/fractional_pool.h"
 #include "autograd/generator.h"
 #include "autograd/grad_mode.h"

@@ -1,9 +1,12 @@
 #include <utility>
 
 #include "autograd/half_internal.h"
+#include "autograd/norm_internal.h"
 #include "autograd/record.h"
 #include "autograd/replica_norm_internal.h"
+#include "autograd/view.h"
 #include "base/error.h"
+#include "kernels/copy.h"
 
 namespace hop {
 
@@ -17,6 +20,16 @@ using autograd::save;
 
 ReplicaBatchNorm replica_batch_norm(const std::shared_ptr<kernels::ReplicaTalk>& talk, const Tensor& x,
                                     const Tensor& weight, const Tensor& bias, double eps) {
+  if (x.defined() && (x.dim() == 3 || x.dim() > 4)) {
+    const Tensor image = reshape(x, autograd::image_of(x.shape()));
+    ReplicaBatchNorm result = hop::replica_batch_norm(talk, image, weight, bias, eps);
+    result.y = reshape(result.y, x.shape());
+    return result;
+  }
+  if (weight.defined() && !bias.defined()) {
+    const Tensor zeros = kernels::zeros(weight.shape(), weight.dtype(), weight.device());
+    return hop::replica_batch_norm(talk, x, weight, zeros, eps);
+  }
   if (any_half(x, weight, bias)) {
     ReplicaBatchNorm result = hop::replica_batch_norm(talk, in_f32(x), in_f32(weight), in_f32(bias), eps);
     result.y = rounded_like(result.y, x);

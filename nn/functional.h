@@ -26,6 +26,8 @@ using hop::ctc_loss;
 using hop::dropout;
 using hop::elu;
 using hop::embedding;
+using hop::embedding_bag;
+using hop::embedding_renorm_;
 using hop::fold;
 using hop::fractional_max_pool2d;
 using hop::fractional_max_pool2d_with_indices;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +35,7 @@ struct Attribute {
   double below = kUnlimited;
   bool positional = false;                       ///< written without its name in canonical text
   std::span<const std::string_view> words = {};  ///< those that a word may be
+  bool optional = false;                         ///< may be the word "none"
 };
 
 using Branches = std::vector<std::vector<LayerSpec>>;
@@ -47,6 +49,8 @@ class Arguments {
       : values_(values), words_(words), branches_(branches) {}
   std::int64_t integer(std::size_t i) const;
   double number(std::size_t i) const;
+  std::optional<std::int64_t> optional_integer(std::size_t i) const;  ///< of an optional attribute
+  std::optional<double> optional_number(std::size_t i) const;
   std::vector<double> numbers(std::size_t i) const;  ///< at least one
   Size2d size(std::size_t i) const;
   Padding2d padding(std::size_t i) const;  ///< a size, or "same"

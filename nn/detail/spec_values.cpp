@@ -11,6 +11,7 @@ namespace hop::nn::detail {
 namespace {
 
 constexpr std::string_view kSameText = "same";
+constexpr std::string_view kNone = "none";
 
 template <class T>
 std::optional<T> parse(std::string_view text) {
@@ -51,6 +52,14 @@ std::int64_t Arguments::integer(std::size_t i) const { return parse<std::int64_t
 
 double Arguments::number(std::size_t i) const { return parse<double>(values_.at(i)).value(); }
 
+std::optional<std::int64_t> Arguments::optional_integer(std::size_t i) const {
+  return values_.at(i) == kNone ? std::nullopt : std::optional(integer(i));
+}
+
+std::optional<double> Arguments::optional_number(std::size_t i) const {
+  return values_.at(i) == kNone ? std::nullopt : std::optional(number(i));
+}
+
 std::vector<double> Arguments::numbers(std::size_t i) const { return parse_numbers(values_.at(i)).value(); }
 
 Size2d Arguments::size(std::size_t i) const { return parse_size(values_.at(i)).value(); }
@@ -60,6 +69,7 @@ Padding2d Arguments::padding(std::size_t i) const {
 }
 
 std::string canonical_value(const Attribute& attribute, std::string_view text) {
+  if (attribute.optional && text == kNone) return std::string(text);
   switch (attribute.type) {
     case AttributeType::integer: {
       const auto value = parse<std::int64_t>(text);
@@ -105,7 +115,8 @@ std::string expectation(const Attribute& attribute) {
                      : attribute.type == AttributeType::padding ? "\"same\", or a size (N or HxW)"
                      : attribute.type == AttributeType::numbers ? "numbers with commas between them, each"
                                                                 : "a number";
-  return what + std::string(" of at least ") + shortest(attribute.min) + " and below " + shortest(attribute.below);
+  return (attribute.optional ? "none, or " : "") + std::string(what) + " of at least " + shortest(attribute.min) +
+         " and below " + shortest(attribute.below);
 }
 
 }  // namespace hop::nn::detail

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "autograd/attention.h"
 #include "nn/layers/dropout.h"
@@ -20,6 +21,9 @@ struct AttentionOptions {
   bool is_causal = false;
   /// By default 1 / sqrt(E).
   std::optional<double> scale{};
+  /// k and v have fewer heads, the third dimension from the end, than q; each serves q.size(-3) / k.size(-3) heads in a
+  /// row. Copies k and v.
+  bool enable_gqa = false;
   /// Drops weights. (PyTorch: dropout_p, always on.) See drop_weights().
   AttentionDropout drop{};
   /// Is applied to the weights, after `drop`. It costs the memory of all weights, even if it changes nothing.
@@ -37,7 +41,8 @@ namespace functional {
 /// broadcast; floating, equal dtypes (bf16 and f16 are computed in f32 and rounded once). A query that may see no key
 /// gives 0. Differentiable. Without an attn_mask, without a `dropout` function and with equal leading dimensions it is
 /// attention() (autograd/attention.h), which stores no weights; otherwise it stores all L S.
-/// torch.nn.functional.scaled_dot_product_attention. Throws ShapeError, DtypeError, ConfigError.
+/// torch.nn.functional.scaled_dot_product_attention. Throws ShapeError, also with enable_gqa for heads of k or v that
+/// do not divide those of q; DtypeError, ConfigError.
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                     const AttentionOptions& options = {});
 
@@ -46,7 +51,11 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
 struct MultiheadAttentionOptions {
   double dropout = 0;  ///< of the attention's weights, while training
   bool bias = true;
-  bool batch_first = false;  ///< (N, L, E) instead of (L, N, E)
+  bool add_bias_kv = false;            ///< a learned key and value behind all others
+  bool add_zero_attn = false;          ///< a key and a value of zeros behind all others
+  std::optional<std::int64_t> kdim{};  ///< features of a key; by default E
+  std::optional<std::int64_t> vdim{};  ///< features of a value; by default E
+  bool batch_first = false;            ///< (N, L, E) instead of (L, N, E)
   DType dtype = DType::f32;
 };
 
@@ -54,17 +63,23 @@ struct MultiheadAttentionOptions {
 /// forbids (in scaled_dot_product_attention it allows), and a floating mask is added to the scores.
 struct AttentionMasks {
   Tensor attn_mask{};         ///< (L, S), or (N num_heads, L, S)
-  Tensor key_padding_mask{};  ///< (N, S)
+  Tensor key_padding_mask{};  ///< (N, S); without a batch dimension (S)
   /// Query i sees the keys 0..i. Adds to the other masks; PyTorch takes it as a hint about attn_mask instead.
   bool is_causal = false;
 };
 
-/// Attention in num_heads parallel heads: query (L, N, E), key and value (S, N, E) -> (L, N, E).
-/// torch.nn.MultiheadAttention with need_weights=False: the weights are not returned. Not there: kdim, vdim,
-/// add_bias_kv, add_zero_attn, inputs without a batch dimension.
+/// An output and the weights that made it.
+struct AttentionResult {
+  Tensor output{};
+  Tensor weights{};
+};
+
+/// Attention in num_heads parallel heads: query (L, N, E), key (S, N, kdim) and value (S, N, vdim) -> (L, N, E); or all
+/// without N. torch.nn.MultiheadAttention: a call has need_weights=False, and with_weights() need_weights=True. A query
+/// that may see no key gives 0.
 class MultiheadAttention : public Module {
  public:
-  /// Throws ConfigError unless num_heads divides embed_dim, and for a dropout outside 0..1.
+  /// Throws ConfigError unless num_heads divides embed_dim, for a dropout outside 0..1, and for a kdim or vdim below 1.
   MultiheadAttention(std::int64_t embed_dim, std::int64_t num_heads, const MultiheadAttentionOptions& options = {});
 
   using Module::operator();
@@ -74,7 +89,13 @@ class MultiheadAttention : public Module {
   }
   /// Self-attention: one product makes query, key and value.
   Tensor forward(const Tensor& x) override { return forward(x, x, x, {}); }
-  Tensor forward(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionMasks& masks);
+  Tensor forward(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionMasks& masks) {
+    return attend(query, key, value, masks, false).output;
+  }
+  /// With the weights of all S keys and those that the options add, after dropout: their mean over the heads (N, L, S),
+  /// or (N, num_heads, L, S) without average_attn_weights. Stores all weights. Without hooks.
+  AttentionResult with_weights(const Tensor& query, const Tensor& key, const Tensor& value,
+                               const AttentionMasks& masks = {}, bool average_attn_weights = true);
   void reset_parameters(const ParameterKeys& keys) override;
   std::string type_name() const override { return "MultiheadAttention"; }
 
@@ -85,17 +106,30 @@ class MultiheadAttention : public Module {
     void reset_parameters(const ParameterKeys& keys) override;
   };
 
-  Parameter in_proj_weight;  ///< (3 E, E): the rows of query, key and value
-  Parameter in_proj_bias;    ///< (3 E), or undefined
+ private:
+  MultiheadAttentionOptions options_;  // the parameters are made of them
+  std::int64_t embed_dim_, num_heads_;
+
+ public:
+  Parameter in_proj_weight;  ///< (3 E, E): the rows of query, key and value; undefined if kdim or vdim is not E
+  Parameter q_proj_weight, k_proj_weight, v_proj_weight;  ///< (E, E), (E, kdim), (E, vdim) in this case
+  Parameter in_proj_bias;                                 ///< (3 E), or undefined
+  Parameter bias_k, bias_v;                               ///< (1, 1, E), undefined without add_bias_kv
   Projection out_proj;
 
  private:
+  MultiheadAttention(const Shape& in_proj, std::int64_t num_heads, const MultiheadAttentionOptions& options);
+  Parameter parameter_if(bool is_there, const char* name, const Shape& shape);
+  AttentionResult attend(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionMasks& masks,
+                         bool needs_weights);
+  AttentionResult attend_batch(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionMasks& masks,
+                               bool needs_weights);
   void check_inputs(const Tensor& query, const Tensor& key, const Tensor& value) const;
+  std::vector<Tensor> project(const Tensor& query, const Tensor& key, const Tensor& value) const;
   Tensor heads(const Tensor& x) const;
+  Tensor with_added(const Tensor& x, const Tensor& learned) const;
   Tensor mask(const AttentionMasks& masks, const Tensor& q, std::int64_t keys) const;
-
-  std::int64_t num_heads_;
-  MultiheadAttentionOptions options_;
+  std::int64_t added_keys() const { return (options_.add_bias_kv ? 1 : 0) + (options_.add_zero_attn ? 1 : 0); }
 };
 
 }  // namespace hop::nn

@@ -1,12 +1,14 @@
 #include "nn/layers/embedding.h"
 
+#include <string_view>
 #include <utility>
 
 #include "autograd/copy.h"
 #include "autograd/index.h"
-#include "autograd/reduce.h"
+#include "autograd/index_internal.h"
 #include "autograd/view.h"
 #include "base/error.h"
+#include "base/words.h"
 #include "kernels/elementwise.h"
 #include "kernels/expect_internal.h"
 #include "kernels/view.h"
@@ -22,6 +24,42 @@ constexpr std::int64_t kMostWords = (std::int64_t{1} << 24) - 1;  // an f32 hold
 Tensor new_table(const char* op, std::int64_t num_embeddings, std::int64_t embedding_dim, DType dtype) {
   detail::check_positive(op, {{"num_embeddings", num_embeddings}, {"embedding_dim", embedding_dim}});
   return detail::fresh_weight({num_embeddings, embedding_dim}, dtype);
+}
+
+/// The options of Embedding or of EmbeddingBag, with a padding_idx that counts from 0.
+template <class Options>
+Options checked(const char* op, std::int64_t words, Options options) {
+  if (options.padding_idx) options.padding_idx = autograd::existing_word(op, *options.padding_idx, words);
+  if (options.max_norm && !(*options.max_norm > 0)) {
+    throw ConfigError("[" + std::string(op) + "] expected a max_norm above 0, got " + shortest(*options.max_norm));
+  }
+  return options;
+}
+
+template <class Options>
+void start(const Parameter& weight, const Options& options, const ParameterKeys& keys) {
+  init::normal_(weight, keys["weight"]);
+  if (const std::optional<std::int64_t> row = options.padding_idx)
+    kernels::fill_(kernels::slice(weight, 0, *row, *row + 1), 0);
+}
+
+template <class Options>
+void renorm(const Parameter& weight, const Tensor& indices, const Options& options) {
+  if (options.max_norm) embedding_renorm_(weight, indices, *options.max_norm, options.norm_type);
+}
+
+template <class Options>
+std::string text_of(const Options& options) {
+  std::string text;
+  if (options.padding_idx) text += ", padding_idx=" + std::to_string(*options.padding_idx);
+  if (options.max_norm) text += ", max_norm=" + shortest(*options.max_norm);
+  if (options.norm_type != 2) text += ", norm_type=" + shortest(options.norm_type);
+  return text;
+}
+
+std::string_view name_of(EmbeddingBagMode mode) {
+  if (mode == EmbeddingBagMode::max) return "max";
+  return mode == EmbeddingBagMode::sum ? "sum" : "mean";
 }
 
 // i64 of indices 0 .. count - 1 that are floats; -1, which no table has, of any other number. The comparisons come
@@ -53,38 +91,48 @@ Tensor first_rows(const std::vector<std::int64_t>& words) {
 
 }  // namespace
 
-Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options)
-    : weight(register_parameter("weight", new_table("Embedding", num_embeddings, embedding_dim, options.dtype))) {}
+Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, const EmbeddingOptions& options)
+    : weight(register_parameter("weight", new_table("Embedding", num_embeddings, embedding_dim, options.dtype))),
+      options_(checked("Embedding", num_embeddings, options)) {}
 
 Tensor Embedding::forward(const Tensor& indices) {
   kernels::expect_defined("embedding", indices);
-  return embedding(weight,
-                   is_floating(indices.dtype()) ? whole_indices("embedding", indices, weight.size(0)) : indices);
+  const Tensor index = is_floating(indices.dtype()) ? whole_indices("embedding", indices, weight.size(0)) : indices;
+  renorm(weight, index, options_);
+  return embedding(weight, index, options_.padding_idx);
 }
 
-void Embedding::reset_parameters(const ParameterKeys& keys) { init::normal_(weight, keys["weight"]); }
+void Embedding::reset_parameters(const ParameterKeys& keys) { start(weight, options_, keys); }
 
 std::string Embedding::extra_repr() const {
-  return std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1));
+  return std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1)) + text_of(options_);
 }
 
-EmbeddingBag::EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingBagOptions options)
+EmbeddingBag::EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim, const EmbeddingBagOptions& options)
     : weight(register_parameter("weight", new_table("EmbeddingBag", num_embeddings, embedding_dim, options.dtype))),
-      mode_(options.mode) {}
+      options_(checked("EmbeddingBag", num_embeddings, options)) {}
 
-Tensor EmbeddingBag::forward(const Tensor& indices) {
+Tensor EmbeddingBag::forward(const Tensor& indices, const Tensor& offsets, const Tensor& per_sample_weights) {
   kernels::expect_defined("EmbeddingBag", indices);
-  if (indices.dim() != 2) throw ShapeError("[EmbeddingBag] expected (N, L), got " + indices.shape().to_string());
+  if (!offsets.defined() && indices.dim() != 2) {
+    throw ShapeError("[EmbeddingBag] expected (N, L), or (M) and offsets, got " + indices.shape().to_string() +
+                     " without offsets");
+  }
   const Tensor index = is_floating(indices.dtype()) ? whole_indices("EmbeddingBag", indices, weight.size(0)) : indices;
-  const Tensor vectors = embedding(weight, index);
-  return mode_ == EmbeddingBagMode::sum || index.size(1) == 0 ? sum(vectors, {1}) : mean(vectors, {1});
+  renorm(weight, index, options_);
+  return embedding_bag(weight, index,
+                       {.offsets = offsets,
+                        .mode = options_.mode,
+                        .per_sample_weights = per_sample_weights,
+                        .include_last_offset = options_.include_last_offset,
+                        .padding_idx = options_.padding_idx});
 }
 
-void EmbeddingBag::reset_parameters(const ParameterKeys& keys) { init::normal_(weight, keys["weight"]); }
+void EmbeddingBag::reset_parameters(const ParameterKeys& keys) { start(weight, options_, keys); }
 
 std::string EmbeddingBag::extra_repr() const {
-  return std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1)) + ", mode='" +
-         (mode_ == EmbeddingBagMode::sum ? "sum" : "mean") + "'";
+  return std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1)) + text_of(options_) + ", mode='" +
+         std::string(name_of(options_.mode)) + "'";
 }
 
 CategoryEmbedding::CategoryEmbedding(std::vector<std::int64_t> words, std::int64_t embedding_dim,

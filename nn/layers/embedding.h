@@ -1,22 +1,31 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
+#include "autograd/embedding.h"
 #include "nn/module.h"
 
 namespace hop::nn {
 
 struct EmbeddingOptions {
+  std::optional<std::int64_t> padding_idx = {};  ///< its vector starts as 0 and gets no gradient; -1 is the last one
+  std::optional<double> max_norm = {};           ///< vectors that are looked up are scaled down to this norm, in place
+  double norm_type = 2;                          ///< which norm max_norm means
   DType dtype = DType::f32;
 };
 
 /// A table of vectors: indices (..) in 0..num_embeddings-1 -> (.., embedding_dim). torch.nn.Embedding. Indices are i64,
 /// or whole numbers as f32 or f64, as data::Batch has them; an f32 holds each up to 2^24. Any other number is an
-/// IndexError, which names it -1. Throws DtypeError for indices of 16 bits.
+/// IndexError, which names it -1. Throws DtypeError for indices of 16 bits. With max_norm, a graph that saved `weight`
+/// before this layer looked it up cannot be walked back (AutogradError), as in PyTorch. Not there: scale_grad_by_freq,
+/// sparse.
 class Embedding : public Module {
  public:
-  Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options = {});
+  /// Throws ConfigError for a padding_idx out of range and a max_norm that is not above 0.
+  Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, const EmbeddingOptions& options = {});
 
   Tensor forward(const Tensor& indices) override;
   void reset_parameters(const ParameterKeys& keys) override;
@@ -24,24 +33,38 @@ class Embedding : public Module {
   std::string extra_repr() const override;
 
   Parameter weight;  ///< (num_embeddings, embedding_dim)
+
+ private:
+  EmbeddingOptions options_;
 };
 
-enum class EmbeddingBagMode : std::uint8_t { mean, sum };
+using hop::EmbeddingBagMode;
 
 struct EmbeddingBagOptions {
   EmbeddingBagMode mode = EmbeddingBagMode::mean;
+  bool include_last_offset = false;              ///< the last offset is the end of the last bag
+  std::optional<std::int64_t> padding_idx = {};  ///< counts in no bag, starts as 0, gets no gradient
+  std::optional<double> max_norm = {};           ///< as that of Embedding
+  double norm_type = 2;
   DType dtype = DType::f32;
 };
 
-/// The mean or sum of the vectors of each bag: indices (N, L), as those of Embedding, -> (N, embedding_dim). An empty
-/// bag (L = 0) gives zeros. torch.nn.EmbeddingBag. Not there: offsets, the mode max, padding_idx, max_norm. All N L
+/// The mean, sum or maximum of the vectors of each bag: embedding_bag(). A row of indices (N, L) is a bag -> (N,
+/// embedding_dim); or indices (M) lie in bags that begin at offsets (B) -> (B, embedding_dim). Indices are those of
+/// Embedding, offsets i64. An empty bag gives zeros. torch.nn.EmbeddingBag. Not there: scale_grad_by_freq, sparse. All
 /// vectors are stored.
 class EmbeddingBag : public Module {
  public:
-  EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingBagOptions options = {});
+  /// Throws as Embedding.
+  EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim, const EmbeddingBagOptions& options = {});
 
-  /// Throws ShapeError unless indices are (N, L), IndexError, DtypeError.
-  Tensor forward(const Tensor& indices) override;
+  using Module::operator();
+  /// Throws as embedding_bag(). Hooks see the indices and the output.
+  Tensor operator()(const Tensor& indices, const Tensor& offsets, const Tensor& per_sample_weights = {}) {
+    return with_hooks(indices, [&](const Tensor& input) { return forward(input, offsets, per_sample_weights); });
+  }
+  Tensor forward(const Tensor& indices) override { return forward(indices, {}, {}); }
+  Tensor forward(const Tensor& indices, const Tensor& offsets, const Tensor& per_sample_weights);
   void reset_parameters(const ParameterKeys& keys) override;
   std::string type_name() const override { return "EmbeddingBag"; }
   std::string extra_repr() const override;
@@ -49,7 +72,7 @@ class EmbeddingBag : public Module {
   Parameter weight;  ///< (num_embeddings, embedding_dim)
 
  private:
-  EmbeddingBagMode mode_;
+  EmbeddingBagOptions options_;
 };
 
 /// Numbers beside categories: x (N, F + C), of which the last C features are indices of words -> (N, F + C

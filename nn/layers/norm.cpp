@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "autograd/activations.h"
 #include "autograd/elementwise.h"
 #include "autograd/grad_mode.h"
 #include "autograd/group_norm.h"
@@ -22,13 +23,36 @@ namespace hop::nn {
 
 namespace {
 
-Shape per_channel_shape(std::int64_t num_features, const BatchNormOptions& options) {
-  detail::check_positive("BatchNorm", {{"num_features", num_features}});
-  kernels::expect_eps("BatchNorm", options.eps);
-  if (!(options.momentum >= 0 && options.momentum <= 1))
-    throw ConfigError("[BatchNorm] expected a momentum in 0..1, got " + shortest(options.momentum));
+/// The shape of statistics, of the options of BatchNorm or InstanceNorm.
+template <class Options>
+Shape per_channel_shape(const char* op, std::int64_t num_features, const Options& options) {
+  detail::check_positive(op, {{"num_features", num_features}});
+  kernels::expect_eps(op, options.eps);
+  if (options.momentum && !(*options.momentum >= 0 && *options.momentum <= 1)) {
+    throw ConfigError("[" + std::string(op) + "] expected a momentum in 0..1, got " + shortest(*options.momentum));
+  }
   return {num_features};
 }
+
+void start_affine(const Parameter& weight, const Parameter& bias) {
+  if (weight.defined()) init::constant_(weight, 1);
+  if (bias.defined()) init::constant_(bias, 0);
+}
+
+/// Mean 0 and variance 1, if there are any.
+void start_statistics(const Buffer& mean, const Buffer& var, const Buffer& count) {
+  if (!mean.defined()) return;
+  init::constant_(mean, 0);
+  init::constant_(var, 1);
+  init::constant_(count, 0);
+}
+
+/// PyTorch's text of `affine`, with the bias that it lacks.
+std::string affine_text(bool affine, bool bias) {
+  return detail::flag_text(affine) + (affine && !bias ? ", bias=False" : "");
+}
+
+std::string momentum_text(std::optional<double> momentum) { return momentum ? shortest(*momentum) : "None"; }
 
 const Shape& checked(const Shape& normalized_shape, const LayerNormOptions& options) {
   kernels::expect_eps("LayerNorm", options.eps);
@@ -54,12 +78,6 @@ const Shape& checked(const Shape& normalized_shape, const RMSNormOptions& option
   return normalized_shape;
 }
 
-Shape per_channel_shape(std::int64_t num_features, const InstanceNormOptions& options) {
-  detail::check_positive("InstanceNorm", {{"num_features", num_features}});
-  kernels::expect_eps("InstanceNorm", options.eps);
-  return {num_features};
-}
-
 thread_local bool is_mean_of_batches = false;
 
 }  // namespace
@@ -72,11 +90,12 @@ MeanOfBatches::~MeanOfBatches() { is_mean_of_batches = before_; }
 }  // namespace detail
 
 BatchNorm::BatchNorm(std::int64_t num_features, const BatchNormOptions& options)
-    : BatchNorm(per_channel_shape(num_features, options), options) {}
+    : BatchNorm(per_channel_shape("BatchNorm", num_features, options), options) {}
 
 BatchNorm::BatchNorm(const Shape& shape, const BatchNormOptions& options)
     : weight(options.affine ? register_parameter("weight", kernels::ones(shape, options.dtype)) : Parameter()),
-      bias(options.affine ? register_parameter("bias", kernels::zeros(shape, options.dtype)) : Parameter()),
+      bias(options.affine && options.bias ? register_parameter("bias", kernels::zeros(shape, options.dtype))
+                                          : Parameter()),
       running_mean(options.track_running_stats ? register_buffer("running_mean", kernels::zeros(shape, options.dtype))
                                                : Buffer()),
       running_var(options.track_running_stats ? register_buffer("running_var", kernels::ones(shape, options.dtype))
@@ -87,18 +106,9 @@ BatchNorm::BatchNorm(const Shape& shape, const BatchNormOptions& options)
       num_features_(shape[0]),
       options_(options) {}
 
-// The operations take vectors and images: a sequence is an image of one column, a volume one of D H rows.
 Tensor BatchNorm::forward(const Tensor& x, const BatchNormTail& tail) {
   check_input(x);
   check_residual(x, tail.residual);
-  if (x.dim() == 3 || x.dim() == 5) {
-    const Shape image = x.dim() == 3 ? Shape{x.size(0), x.size(1), x.size(2), 1}
-                                     : Shape{x.size(0), x.size(1), x.size(2) * x.size(3), x.size(4)};
-    const auto as_image = [&](const Tensor& t) { return t.defined() ? reshape(t, image) : t; };
-    BatchNormTail image_tail = tail;
-    image_tail.residual = as_image(tail.residual);
-    return reshape(normalize(as_image(x), image_tail), x.shape());
-  }
   return normalize(x, tail);
 }
 
@@ -151,8 +161,14 @@ void BatchNorm::check_residual(const Tensor& x, const Tensor& residual) const {
 void BatchNorm::update_running_stats(const Tensor& mean, const Tensor& var, double bessel) {
   const NoGradGuard no_grad;
   add_(num_batches_tracked, 1);
-  double share = options_.momentum;
-  if (is_mean_of_batches) share = 1 / static_cast<double>(num_batches_tracked.item<std::int64_t>());
+  if (!options_.momentum && !is_mean_of_batches) {  // a replayed step computes the share anew
+    const Tensor share = kernels::div(1, kernels::cast(num_batches_tracked, mean.dtype()));
+    copy_(running_mean, lerp(running_mean, mean, share));
+    copy_(running_var, lerp(running_var, mul_(var, bessel), share));
+    return;
+  }
+  const double share =
+      is_mean_of_batches ? 1 / static_cast<double>(num_batches_tracked.item<std::int64_t>()) : *options_.momentum;
   lerp_(running_mean, mean, share);
   lerp_(running_var, mul_(var, bessel), share);
 }
@@ -165,23 +181,15 @@ void BatchNorm::check_dims(const Tensor& x, int least, int most, const char* exp
 }
 
 void BatchNorm::reset_parameters(const ParameterKeys&) {
-  if (weight.defined()) {
-    init::constant_(weight, 1);
-    init::constant_(bias, 0);
-  }
+  start_affine(weight, bias);
   reset_running_stats();
 }
 
-void BatchNorm::reset_running_stats() {
-  if (!running_mean.defined()) return;
-  init::constant_(running_mean, 0);
-  init::constant_(running_var, 1);
-  init::constant_(num_batches_tracked, 0);
-}
+void BatchNorm::reset_running_stats() { start_statistics(running_mean, running_var, num_batches_tracked); }
 
 std::string BatchNorm::extra_repr() const {
   return std::to_string(num_features_) + ", eps=" + shortest(options_.eps) +
-         ", momentum=" + shortest(options_.momentum) + ", affine=" + detail::flag_text(options_.affine) +
+         ", momentum=" + momentum_text(options_.momentum) + ", affine=" + affine_text(options_.affine, options_.bias) +
          ", track_running_stats=" + detail::flag_text(options_.track_running_stats);
 }
 
@@ -189,22 +197,19 @@ LayerNorm::LayerNorm(const Shape& normalized_shape, LayerNormOptions options)
     : weight(options.elementwise_affine
                  ? register_parameter("weight", kernels::ones(checked(normalized_shape, options), options.dtype))
                  : Parameter()),
-      bias(options.elementwise_affine ? register_parameter("bias", kernels::zeros(normalized_shape, options.dtype))
-                                      : Parameter()),
+      bias(options.elementwise_affine && options.bias
+               ? register_parameter("bias", kernels::zeros(normalized_shape, options.dtype))
+               : Parameter()),
       normalized_shape_(checked(normalized_shape, options)),
       options_(options) {}
 
 Tensor LayerNorm::forward(const Tensor& x) { return layer_norm(x, normalized_shape_, weight, bias, options_.eps); }
 
-void LayerNorm::reset_parameters(const ParameterKeys&) {
-  if (!weight.defined()) return;
-  init::constant_(weight, 1);
-  init::constant_(bias, 0);
-}
+void LayerNorm::reset_parameters(const ParameterKeys&) { start_affine(weight, bias); }
 
 std::string LayerNorm::extra_repr() const {
   return normalized_shape_.to_string() + ", eps=" + shortest(options_.eps) +
-         ", elementwise_affine=" + detail::flag_text(options_.elementwise_affine);
+         ", elementwise_affine=" + affine_text(options_.elementwise_affine, options_.bias);
 }
 
 GroupNorm::GroupNorm(std::int64_t num_groups, std::int64_t num_channels, GroupNormOptions options)
@@ -212,7 +217,8 @@ GroupNorm::GroupNorm(std::int64_t num_groups, std::int64_t num_channels, GroupNo
 
 GroupNorm::GroupNorm(std::int64_t num_groups, const Shape& shape, const GroupNormOptions& options)
     : weight(options.affine ? register_parameter("weight", kernels::ones(shape, options.dtype)) : Parameter()),
-      bias(options.affine ? register_parameter("bias", kernels::zeros(shape, options.dtype)) : Parameter()),
+      bias(options.affine && options.bias ? register_parameter("bias", kernels::zeros(shape, options.dtype))
+                                          : Parameter()),
       num_groups_(num_groups),
       num_channels_(shape[0]),
       options_(options) {}
@@ -226,15 +232,11 @@ Tensor GroupNorm::forward(const Tensor& x) {
   return group_norm(x, num_groups_, weight, bias, options_.eps);
 }
 
-void GroupNorm::reset_parameters(const ParameterKeys&) {
-  if (!weight.defined()) return;
-  init::constant_(weight, 1);
-  init::constant_(bias, 0);
-}
+void GroupNorm::reset_parameters(const ParameterKeys&) { start_affine(weight, bias); }
 
 std::string GroupNorm::extra_repr() const {
   return std::to_string(num_groups_) + ", " + std::to_string(num_channels_) + ", eps=" + shortest(options_.eps) +
-         ", affine=" + detail::flag_text(options_.affine);
+         ", affine=" + affine_text(options_.affine, options_.bias);
 }
 
 RMSNorm::RMSNorm(const Shape& normalized_shape, RMSNormOptions options)
@@ -277,37 +279,66 @@ std::string RMSNorm::extra_repr() const {
 }
 
 InstanceNorm::InstanceNorm(const char* form, int dims, std::int64_t num_features, const InstanceNormOptions& options)
-    : weight(options.affine
-                 ? register_parameter("weight", kernels::ones(per_channel_shape(num_features, options), options.dtype))
-                 : Parameter()),
-      bias(options.affine ? register_parameter("bias", kernels::zeros({num_features}, options.dtype)) : Parameter()),
+    : InstanceNorm(form, dims, per_channel_shape("InstanceNorm", num_features, options), options) {}
+
+InstanceNorm::InstanceNorm(const char* form, int dims, const Shape& shape, const InstanceNormOptions& options)
+    : weight(options.affine ? register_parameter("weight", kernels::ones(shape, options.dtype)) : Parameter()),
+      bias(options.affine && options.bias ? register_parameter("bias", kernels::zeros(shape, options.dtype))
+                                          : Parameter()),
+      running_mean(options.track_running_stats ? register_buffer("running_mean", kernels::zeros(shape, options.dtype))
+                                               : Buffer()),
+      running_var(options.track_running_stats ? register_buffer("running_var", kernels::ones(shape, options.dtype))
+                                              : Buffer()),
+      num_batches_tracked(options.track_running_stats
+                              ? register_buffer("num_batches_tracked", kernels::zeros({}, DType::i64))
+                              : Buffer()),
       form_(form),
       dims_(dims),
-      num_features_(per_channel_shape(num_features, options)[0]),
+      num_features_(shape[0]),
       options_(options) {}
 
-// A group of one channel.
 Tensor InstanceNorm::forward(const Tensor& x) {
   kernels::expect_defined(type_name().c_str(), x);
-  if (x.dim() != dims_ || x.size(1) != num_features_) {
+  const bool is_single = x.dim() == dims_ - 1;
+  if ((!is_single && x.dim() != dims_) || x.size(is_single ? 0 : 1) != num_features_) {
     throw ShapeError("[" + type_name() + "] expected " + form_ + " with " + std::to_string(num_features_) +
                      " channels, got " + x.shape().to_string());
   }
+  return is_single ? squeeze(of_batch(unsqueeze(x, 0)), 0) : of_batch(x);
+}
+
+// A group of one channel.
+Tensor InstanceNorm::of_batch(const Tensor& x) {
+  const bool is_tracking = running_mean.defined();
+  if (is_tracking && !is_training()) return batch_norm_eval(x, running_mean, running_var, weight, bias, options_.eps);
   if (x.numel() == x.size(0) * num_features_ && x.numel() != 0) {
     throw ShapeError("[" + type_name() + "] expected more than one value per channel, got " + x.shape().to_string());
   }
+  if (is_tracking && x.numel() != 0) update_running_stats(x);
   return group_norm(x, num_features_, weight, bias, options_.eps);
 }
 
-void InstanceNorm::reset_parameters(const ParameterKeys&) {
-  if (!weight.defined()) return;
-  init::constant_(weight, 1);
-  init::constant_(bias, 0);
+void InstanceNorm::update_running_stats(const Tensor& x) {
+  if (!options_.momentum) return;
+  const NoGradGuard no_grad;
+  Dims places;
+  for (int d = 2; d < x.dim(); ++d) places.push_back(d);
+  const Tensor values = autograd::in_f32(x);
+  lerp_(running_mean, mean(mean(values, places), {0}), *options_.momentum);
+  lerp_(running_var, mean(var(values, places, 1), {0}), *options_.momentum);
 }
+
+void InstanceNorm::reset_parameters(const ParameterKeys&) {
+  start_affine(weight, bias);
+  reset_running_stats();
+}
+
+void InstanceNorm::reset_running_stats() { start_statistics(running_mean, running_var, num_batches_tracked); }
 
 std::string InstanceNorm::extra_repr() const {
   return std::to_string(num_features_) + ", eps=" + shortest(options_.eps) +
-         ", affine=" + detail::flag_text(options_.affine);
+         ", momentum=" + momentum_text(options_.momentum) + ", affine=" + affine_text(options_.affine, options_.bias) +
+         ", track_running_stats=" + detail::flag_text(options_.track_running_stats);
 }
 
 }  // namespace hop::nn

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <string>
 
 #include "kernels/norm.h"
 #include "nn/module.h"
@@ -10,7 +12,7 @@ namespace hop::nn {
 namespace detail {
 
 /// While it lives, each BatchNorm that this thread trains keeps the mean over all its batches instead of a moving one:
-/// batch k since num_batches_tracked was 0 has the momentum 1 / k. momentum=None in PyTorch.
+/// batch k since num_batches_tracked was 0 has the momentum 1 / k, as without a momentum.
 class MeanOfBatches {
  public:
   MeanOfBatches();
@@ -25,10 +27,13 @@ class MeanOfBatches {
 }  // namespace detail
 
 struct BatchNormOptions {
-  double eps = 1e-5;      ///< finite, at least 0 (ConfigError)
-  double momentum = 0.1;  ///< 0..1 (ConfigError): the weight of this batch in the running statistics
+  double eps = 1e-5;  ///< finite, at least 0 (ConfigError)
+  /// 0..1 (ConfigError): the weight of this batch in the running statistics. std::nullopt, PyTorch's None: they are
+  /// means over all batches since num_batches_tracked was 0.
+  std::optional<double> momentum = 0.1;
   bool affine = true;
   bool track_running_stats = true;
+  bool bias = true;  ///< of an affine layer
   DType dtype = DType::f32;
 };
 
@@ -50,7 +55,8 @@ class BatchNorm : public Module {
   void reset_running_stats();
   std::string extra_repr() const override;
 
-  Parameter weight, bias;            ///< (C), undefined without affine
+  Parameter weight;                  ///< (C), undefined without affine
+  Parameter bias;                    ///< (C), undefined without affine and without bias
   Buffer running_mean, running_var;  ///< (C), undefined without track_running_stats
   Buffer num_batches_tracked;        ///< () i64, undefined without track_running_stats
 
@@ -103,6 +109,7 @@ class BatchNorm3d : public BatchNorm {
 struct LayerNormOptions {
   double eps = 1e-5;
   bool elementwise_affine = true;
+  bool bias = true;  ///< with elementwise_affine
   DType dtype = DType::f32;
 };
 
@@ -116,7 +123,8 @@ class LayerNorm : public Module {
   std::string type_name() const override { return "LayerNorm"; }
   std::string extra_repr() const override;
 
-  Parameter weight, bias;  ///< of normalized_shape, undefined without elementwise_affine
+  Parameter weight;  ///< of normalized_shape, undefined without elementwise_affine
+  Parameter bias;    ///< the same, undefined without bias, too
 
  private:
   Shape normalized_shape_;
@@ -126,6 +134,7 @@ class LayerNorm : public Module {
 struct GroupNormOptions {
   double eps = 1e-5;  ///< finite, at least 0 (ConfigError)
   bool affine = true;
+  bool bias = true;  ///< of an affine layer
   DType dtype = DType::f32;
 };
 
@@ -140,7 +149,8 @@ class GroupNorm : public Module {
   std::string type_name() const override { return "GroupNorm"; }
   std::string extra_repr() const override;
 
-  Parameter weight, bias;  ///< (num_channels), undefined without affine
+  Parameter weight;  ///< (num_channels), undefined without affine
+  Parameter bias;    ///< (num_channels), undefined without affine and without bias
 
  private:
   GroupNorm(std::int64_t num_groups, const Shape& shape, const GroupNormOptions& options);
@@ -178,54 +188,69 @@ class RMSNorm : public Module {
 
 struct InstanceNormOptions {
   double eps = 1e-5;  ///< finite, at least 0 (ConfigError)
+  /// 0..1 (ConfigError): the weight of this batch in the running statistics. std::nullopt, as in PyTorch: 0.
+  std::optional<double> momentum = 0.1;
   bool affine = false;
+  bool track_running_stats = false;
+  bool bias = true;  ///< of an affine layer
   DType dtype = DType::f32;
 };
 
-/// Normalisation of each channel of each sample (Ulyanov et al., 2016). torch.nn.InstanceNorm1d, 2d and 3d with
-/// track_running_stats=False, the default: it computes the same in training and in evaluation. Not there: inputs
-/// without a batch dimension.
+/// Normalisation of each channel of each sample (Ulyanov et al., 2016), with or without a batch dimension.
+/// torch.nn.InstanceNorm1d, 2d and 3d. It computes the same in training and in evaluation, unless it tracks running
+/// statistics, the means over the samples of a batch: these take the place of the sample's own in evaluation.
 class InstanceNorm : public Module {
  public:
-  /// Throws ShapeError for another number of dimensions or channels, and for one value per channel.
+  /// Throws ShapeError for another number of dimensions or channels, and for one value per channel where it takes the
+  /// statistics of the sample.
   Tensor forward(const Tensor& x) override;
   void reset_parameters(const ParameterKeys& keys) override;
+  /// Running statistics as before the first batch: mean 0, variance 1.
+  void reset_running_stats();
   std::string extra_repr() const override;
 
-  Parameter weight, bias;  ///< (C), undefined without affine
+  Parameter weight;                  ///< (C), undefined without affine
+  Parameter bias;                    ///< (C), undefined without affine and without bias
+  Buffer running_mean, running_var;  ///< (C), undefined without track_running_stats
+  /// () i64, undefined without track_running_stats. It stays 0, as in PyTorch.
+  Buffer num_batches_tracked;
 
  protected:
-  /// `form` is "(N, C, L)", of an x of `dims` dimensions.
+  /// `form` is "(N, C, L) or (C, L)", where the first has `dims` dimensions.
   InstanceNorm(const char* form, int dims, std::int64_t num_features, const InstanceNormOptions& options);
 
  private:
+  InstanceNorm(const char* form, int dims, const Shape& shape, const InstanceNormOptions& options);
+  Tensor of_batch(const Tensor& x);
+  void update_running_stats(const Tensor& x);
+
   const char* form_;
   int dims_;
   std::int64_t num_features_;
   InstanceNormOptions options_;
 };
 
-/// x (N, C, L)
+/// x (N, C, L) or (C, L)
 class InstanceNorm1d : public InstanceNorm {
  public:
   explicit InstanceNorm1d(std::int64_t num_features, InstanceNormOptions options = {})
-      : InstanceNorm("(N, C, L)", 3, num_features, options) {}
+      : InstanceNorm("(N, C, L) or (C, L)", 3, num_features, options) {}
   std::string type_name() const override { return "InstanceNorm1d"; }
 };
 
-/// x (N, C, H, W)
+/// x (N, C, H, W) or (C, H, W)
 class InstanceNorm2d : public InstanceNorm {
  public:
   explicit InstanceNorm2d(std::int64_t num_features, InstanceNormOptions options = {})
-      : InstanceNorm("(N, C, H, W)", 4, num_features, options) {}
+      : InstanceNorm("(N, C, H, W) or (C, H, W)", 4, num_features, options) {}
   std::string type_name() const override { return "InstanceNorm2d"; }
 };
 
-/// x (N, C, D, H, W)
+/// x (N, C, D, H, W) or (C, D, H, W)
 class InstanceNorm3d : public InstanceNorm {
  public:
   explicit InstanceNorm3d(std::int64_t num_features, InstanceNormOptions options = {})
-      : InstanceNorm("(N, C, D, H, W)", 5, num_features, options) {}
+      : InstanceNorm("(N, C, D, H, W) or (C, D, H, W)", 5, num_features, options) {}
   std::string type_name() const override { return "InstanceNorm3d"; }
 };
 

@@ -7,28 +7,38 @@
 
 namespace hop::nn {
 
-Tensor activate(TransformerActivation activation, const Tensor& x) {
-  switch (activation) {
-    case TransformerActivation::relu:
-      return relu(x);
-    case TransformerActivation::gelu:
-      return gelu(x);
-    case TransformerActivation::gelu_tanh:
+namespace {
+
+LayerNorm norm_of(std::int64_t d_model, const TransformerEncoderLayerOptions& o) {
+  return LayerNorm({d_model}, {.eps = o.layer_norm_eps, .bias = o.bias, .dtype = o.dtype});
+}
+
+}  // namespace
+
+Tensor TransformerActivation::operator()(const Tensor& x) const {
+  if (function_) return function_(x);
+  switch (name_) {
+    case relu:
+      return hop::relu(x);
+    case gelu:
+      return hop::gelu(x);
+    case gelu_tanh:
       break;
   }
-  return gelu(x, GeluApproximate::tanh);
+  return hop::gelu(x, GeluApproximate::tanh);
 }
 
 TransformerEncoderLayer::TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead,
                                                  const TransformerEncoderLayerOptions& o)
     : self_attn(register_module(
           "self_attn",
-          MultiheadAttention(d_model, nhead, {.dropout = o.dropout, .batch_first = o.batch_first, .dtype = o.dtype}))),
-      linear1(register_module("linear1", Linear(d_model, o.dim_feedforward, {.dtype = o.dtype}))),
+          MultiheadAttention(d_model, nhead,
+                             {.dropout = o.dropout, .bias = o.bias, .batch_first = o.batch_first, .dtype = o.dtype}))),
+      linear1(register_module("linear1", Linear(d_model, o.dim_feedforward, {.bias = o.bias, .dtype = o.dtype}))),
       dropout(register_module("dropout", Dropout(o.dropout))),
-      linear2(register_module("linear2", Linear(o.dim_feedforward, d_model, {.dtype = o.dtype}))),
-      norm1(register_module("norm1", LayerNorm({d_model}, {.eps = o.layer_norm_eps, .dtype = o.dtype}))),
-      norm2(register_module("norm2", LayerNorm({d_model}, {.eps = o.layer_norm_eps, .dtype = o.dtype}))),
+      linear2(register_module("linear2", Linear(o.dim_feedforward, d_model, {.bias = o.bias, .dtype = o.dtype}))),
+      norm1(register_module("norm1", norm_of(d_model, o))),
+      norm2(register_module("norm2", norm_of(d_model, o))),
       dropout1(register_module("dropout1", Dropout(o.dropout))),
       dropout2(register_module("dropout2", Dropout(o.dropout))),
       activation_(o.activation),
@@ -41,8 +51,7 @@ Tensor TransformerEncoderLayer::attend(const Tensor& x, const AttentionMasks& ma
 }
 
 Tensor TransformerEncoderLayer::feed_forward(const Tensor& x) {
-  const Tensor y = linear1(x);
-  return dropout2(linear2(dropout(activate(activation_, y))));
+  return dropout2(linear2(dropout(activation_(linear1(x)))));
 }
 
 Tensor TransformerEncoderLayer::forward(const Tensor& x, const AttentionMasks& masks) {

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "nn/layers/attention.h"
@@ -16,10 +19,25 @@
 
 namespace hop::nn {
 
-/// gelu_tanh is GELU with approximate="tanh", for which PyTorch takes a function.
-enum class TransformerActivation : std::uint8_t { relu, gelu, gelu_tanh };
-/// The function of that name.
-Tensor activate(TransformerActivation activation, const Tensor& x);
+/// The activation between the two linear layers: relu, gelu, gelu_tanh (GELU with
+/// approximate="tanh", for which PyTorch takes a function), or any function of one tensor. Copies of a layer share the
+/// function. If it is a module with parameters, the layer does not register them.
+class TransformerActivation {
+ public:
+  enum Name : std::uint8_t { relu, gelu, gelu_tanh };
+  using Function = std::function<Tensor(const Tensor&)>;
+
+  TransformerActivation(Name name) : name_(name) {}
+  template <class F>
+  requires std::is_invocable_r_v<Tensor, F&, const Tensor&> TransformerActivation(F function)
+      : function_(std::move(function)) {}
+
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  Name name_ = relu;
+  Function function_;  // instead of the name, if there is one
+};
 
 struct TransformerEncoderLayerOptions {
   std::int64_t dim_feedforward = 2048;
@@ -28,12 +46,12 @@ struct TransformerEncoderLayerOptions {
   double layer_norm_eps = 1e-5;
   bool batch_first = false;  ///< (N, S, E) instead of (S, N, E)
   bool norm_first = false;   ///< normalise before attention and feed-forward instead of after
+  bool bias = true;          ///< of all layers within
   DType dtype = DType::f32;
 };
 
-/// Self-attention, then two linear layers, each with a dropout, a residual and a LayerNorm: x (S, N, d_model) -> the
-/// same shape. torch.nn.TransformerEncoderLayer. Not there: bias=False, other activations, inputs without a batch
-/// dimension.
+/// Self-attention, then two linear layers, each with a dropout, a residual and a LayerNorm: x (S, N, d_model) or (S,
+/// d_model) -> the same shape. torch.nn.TransformerEncoderLayer.
 class TransformerEncoderLayer : public Module {
  public:
   /// Throws ConfigError as MultiheadAttention, Linear, Dropout and LayerNorm do.

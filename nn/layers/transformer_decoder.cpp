@@ -8,11 +8,11 @@ namespace hop::nn {
 namespace {
 
 MultiheadAttentionOptions attention_options(const TransformerEncoderLayerOptions& o) {
-  return {.dropout = o.dropout, .batch_first = o.batch_first, .dtype = o.dtype};
+  return {.dropout = o.dropout, .bias = o.bias, .batch_first = o.batch_first, .dtype = o.dtype};
 }
 
 LayerNormOptions norm_options(const TransformerEncoderLayerOptions& o) {
-  return {.eps = o.layer_norm_eps, .dtype = o.dtype};
+  return {.eps = o.layer_norm_eps, .bias = o.bias, .dtype = o.dtype};
 }
 
 TransformerEncoderLayerOptions layer_options(const TransformerOptions& o) {
@@ -22,11 +22,12 @@ TransformerEncoderLayerOptions layer_options(const TransformerOptions& o) {
           .layer_norm_eps = o.layer_norm_eps,
           .batch_first = o.batch_first,
           .norm_first = o.norm_first,
+          .bias = o.bias,
           .dtype = o.dtype};
 }
 
 LayerNorm last_norm(const TransformerOptions& o) {
-  return LayerNorm({o.d_model}, {.eps = o.layer_norm_eps, .dtype = o.dtype});
+  return LayerNorm({o.d_model}, {.eps = o.layer_norm_eps, .bias = o.bias, .dtype = o.dtype});
 }
 
 }  // namespace
@@ -35,9 +36,9 @@ TransformerDecoderLayer::TransformerDecoderLayer(std::int64_t d_model, std::int6
                                                  const TransformerEncoderLayerOptions& o)
     : self_attn(register_module("self_attn", MultiheadAttention(d_model, nhead, attention_options(o)))),
       multihead_attn(register_module("multihead_attn", MultiheadAttention(d_model, nhead, attention_options(o)))),
-      linear1(register_module("linear1", Linear(d_model, o.dim_feedforward, {.dtype = o.dtype}))),
+      linear1(register_module("linear1", Linear(d_model, o.dim_feedforward, {.bias = o.bias, .dtype = o.dtype}))),
       dropout(register_module("dropout", Dropout(o.dropout))),
-      linear2(register_module("linear2", Linear(o.dim_feedforward, d_model, {.dtype = o.dtype}))),
+      linear2(register_module("linear2", Linear(o.dim_feedforward, d_model, {.bias = o.bias, .dtype = o.dtype}))),
       norm1(register_module("norm1", LayerNorm({d_model}, norm_options(o)))),
       norm2(register_module("norm2", LayerNorm({d_model}, norm_options(o)))),
       norm3(register_module("norm3", LayerNorm({d_model}, norm_options(o)))),
@@ -58,8 +59,7 @@ Tensor TransformerDecoderLayer::look(const Tensor& x, const Tensor& memory, cons
 }
 
 Tensor TransformerDecoderLayer::feed_forward(const Tensor& x) {
-  const Tensor y = linear1(x);
-  return dropout3(linear2(dropout(activate(activation_, y))));
+  return dropout3(linear2(dropout(activation_(linear1(x)))));
 }
 
 Tensor TransformerDecoderLayer::forward(const Tensor& x, const Tensor& memory, const DecoderMasks& masks) {

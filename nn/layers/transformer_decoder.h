@@ -18,8 +18,8 @@ struct DecoderMasks {
 };
 
 /// Self-attention, attention to the encoder's result `memory`, then two linear layers, each part with a dropout, a
-/// residual and a LayerNorm: x (T, N, d_model), memory (S, N, d_model) -> (T, N, d_model).
-/// torch.nn.TransformerDecoderLayer. What is not there is not in TransformerEncoderLayer either.
+/// residual and a LayerNorm: x (T, N, d_model), memory (S, N, d_model) -> (T, N, d_model); or all without N.
+/// torch.nn.TransformerDecoderLayer.
 class TransformerDecoderLayer : public Module {
  public:
   /// Throws ConfigError as MultiheadAttention, Linear, Dropout and LayerNorm do.
@@ -79,6 +79,7 @@ struct TransformerOptions {
   double layer_norm_eps = 1e-5;
   bool batch_first = false;
   bool norm_first = false;
+  bool bias = true;
   DType dtype = DType::f32;
 };
 

@@ -1,29 +1,80 @@
 #include "nn/layers/upsample.h"
 
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <span>
+#include <string_view>
 
 #include "autograd/arrange.h"
 #include "autograd/view.h"
 #include "base/error.h"
+#include "base/words.h"
 #include "kernels/expect_internal.h"
 #include "nn/detail/layer.h"
-#include "nn/detail/text.h"
 
 namespace hop::nn {
 
-Upsample::Upsample(Size2d scale_factor) : scale_factor_(scale_factor) {
+namespace {
+
+/// PyTorch's text of one number, or of one per dimension.
+template <class Numbers>
+std::string text_of(const Numbers& numbers) {
+  std::string text;
+  for (const auto number : numbers) text += (text.empty() ? "" : ", ") + shortest(static_cast<double>(number));
+  return numbers.size() == 1 ? text : "(" + text + ")";
+}
+
+std::string_view name_of(InterpolateMode mode) {
+  constexpr std::array<std::string_view, 7> kNames = {"nearest",   "nearest-exact", "linear", "bilinear",
+                                                      "trilinear", "bicubic",       "area"};
+  return kNames[static_cast<std::size_t>(mode)];
+}
+
+}  // namespace
+
+Upsample::Upsample(Size2d scale_factor)
+    : options_{.scale_factor = {static_cast<double>(scale_factor.height), static_cast<double>(scale_factor.width)}},
+      is_of_images_(true) {
   detail::check_positive("Upsample",
                          {{"vertical factor", scale_factor.height}, {"horizontal factor", scale_factor.width}});
 }
 
+Upsample::Upsample(InterpolateOptions options) : options_(std::move(options)) {
+  if (options_.size.empty() != options_.scale_factor.empty()) return;
+  throw ConfigError("[Upsample] expected either size or scale_factor, got " +
+                    std::string(options_.size.empty() ? "neither" : "both"));
+}
+
+/// Whether each element is repeated a whole number of times.
+bool Upsample::repeats() const {
+  if (options_.mode != InterpolateMode::nearest || options_.align_corners) return false;
+  for (const double factor : options_.scale_factor) {
+    if (!(factor >= 1 && factor < 0x1p31) || factor != std::floor(factor)) return false;
+  }
+  return !options_.scale_factor.empty();
+}
+
 Tensor Upsample::forward(const Tensor& x) {
-  kernels::expect_defined("Upsample", x);
-  if (x.dim() != 4) throw ShapeError("[Upsample] expected (N, C, H, W), got " + x.shape().to_string());
-  return repeat_interleave(repeat_interleave(x, scale_factor_.height, 2), scale_factor_.width, 3);
+  const std::string op = type_name();
+  kernels::expect_defined(op.c_str(), x);
+  if (is_of_images_ && x.dim() != 4) throw ShapeError("[Upsample] expected (N, C, H, W), got " + x.shape().to_string());
+  const auto spatial = static_cast<std::size_t>(std::max(x.dim() - 2, 0));
+  const std::vector<double>& factors = options_.scale_factor;
+  const bool fits = spatial >= 1 && spatial <= 3 && (factors.size() == 1 || factors.size() == spatial);
+  if (!repeats() || !fits) return interpolate(x, options_);
+  Tensor y = x;
+  for (std::size_t d = 0; d < spatial; ++d) {
+    const double factor = factors[factors.size() == 1 ? 0 : d];
+    y = repeat_interleave(y, static_cast<std::int64_t>(factor), static_cast<std::int64_t>(d) + 2);
+  }
+  return y;
 }
 
 std::string Upsample::extra_repr() const {
-  return "scale_factor=" + detail::pair_text(scale_factor_.array()) + ", mode='nearest'";
+  const bool is_sized = !options_.size.empty();
+  return (is_sized ? "size=" + text_of(options_.size) : "scale_factor=" + text_of(options_.scale_factor)) + ", mode='" +
+         std::string(name_of(options_.mode)) + "'";
 }
 
 PixelShuffle::PixelShuffle(std::int64_t upscale_factor) : upscale_factor_(upscale_factor) {

@@ -9,6 +9,10 @@ namespace {
 
 Tensor truths(std::initializer_list<bool> values, const Shape& shape) { return Tensor::from<bool>(values, shape); }
 
+Tensor words(std::initializer_list<std::int64_t> values) {
+  return Tensor::from<std::int64_t>(values, {static_cast<std::int64_t>(values.size())});
+}
+
 const std::vector<OpCase>& cases() {
   using Xs = const std::vector<Tensor>&;
   static const std::vector<OpCase> kCases = {
@@ -131,6 +135,41 @@ const std::vector<OpCase>& cases() {
        {{{2, 1, 3, 2}}},
        [](Xs x) {
          return interpolate(x[0], {.size = {4, 3}, .mode = InterpolateMode::bicubic});
+       }},
+      {"embedding_bag_offsets",
+       {{{5, 3}}, {{6}}},
+       [](Xs x) {
+         return square(embedding_bag(x[0], words({4, 0, 4, 1, 3, 0}),
+                                     {.offsets = words({0, 3, 3}),
+                                      .mode = EmbeddingBagMode::sum,
+                                      .per_sample_weights = x[1],
+                                      .padding_idx = 3}));
+       }},
+      {"embedding_bag_mean",
+       {{{5, 3}}},
+       [](Xs x) {
+         return square(embedding_bag(x[0], words({4, 0, 4, 1, 3}),
+                                     {.offsets = words({0, 0, 2, 5}), .include_last_offset = true}));
+       }},
+      {"embedding_bag_max",
+       {{{5, 3}}},
+       [](Xs x) {
+         return square(
+             embedding_bag(x[0], words({4, 0, 2, 1, 3}), {.offsets = words({0, 2}), .mode = EmbeddingBagMode::max}));
+       }},
+      {"embedding_bag_max_rows",
+       {{{5, 3}}},
+       [](Xs x) {
+         return square(embedding_bag(x[0], reshape(words({4, 0, 2, 1}), {2, 2}), {.mode = EmbeddingBagMode::max}));
+       }},
+      {"batch_norm_line", {{{2, 3, 4}}, {{3}}, {{3}}}, [](Xs x) { return batch_norm(x[0], x[1], x[2]).y; }},
+      {"batch_norm_volume", {{{2, 2, 2, 1, 3}}, {{2}}, {{2}}}, [](Xs x) { return batch_norm(x[0], x[1], x[2]).y; }},
+      {"batch_norm_eval_line",
+       {{{2, 3, 4}}, {{3}}, {{3}}},
+       [](Xs x) {
+         const DType dtype = x[0].dtype();
+         return square(
+             batch_norm_eval(x[0], full({3}, 0.3, {.dtype = dtype}), full({3}, 1.7, {.dtype = dtype}), x[1], x[2]));
        }},
       {"area",
        {{{2, 1, 3, 4}}},

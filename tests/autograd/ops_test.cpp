@@ -188,6 +188,12 @@ const std::vector<OpCase>& cases() {
        [](Xs x) {
          return embedding(x[0], indices({4, 0, 4, 1}, {2, 2}));
        }},
+      {"embedding_padding",
+       {{{5, 3}}},
+       [](Xs x) {
+         const Tensor at = indices({4, 0, 4, 1}, {2, 2});  // the slope of the word 4 is not that of the gradient
+         return where(unsqueeze(eq(at, 4), -1), 0.0, square(embedding(x[0], at, 4)));
+       }},
       {"dropout", {{{3, 5}}}, [](Xs x) { return dropout(x[0], 0.4, {.key = 1, .step = 2, .draw = 3}); }},
   };
   return kCases;

@@ -140,6 +140,16 @@ TEST(ReplicaBatchNorm, IsBatchNormOfTheRowsOfAllReplicas) {
   }
 }
 
+TEST(ReplicaBatchNorm, TakesASequenceForAnImageAndAWeightWithoutABias) {
+  const Tensor x = random_tensor({4, 3, 5}, 1), weight = random_tensor({3}, 2), zeros = kernels::zeros({3}, DType::f64);
+  const auto twins = std::make_shared<Twins>(2);
+  const ReplicaBatchNorm image = hop::replica_batch_norm(twins, reshape(x, {4, 3, 5, 1}), weight, zeros, 1e-5);
+  const ReplicaBatchNorm line = hop::replica_batch_norm(twins, x, weight, {}, 1e-5);
+  EXPECT_EQ(line.y.shape(), x.shape());
+  EXPECT_TRUE(same_bits(line.y, reshape(image.y, x.shape())));
+  EXPECT_TRUE(same_bits(line.var, image.var));
+}
+
 // A replay meets the others again, with the numbers of then.
 TEST(ReplicaBatchNorm, IsReplayedWithTheBitsOfAnEagerCall) {
   const Tensor weight = kernels::cast(random_tensor({3}, 5), DType::f32).set_requires_grad();

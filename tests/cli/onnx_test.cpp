@@ -143,6 +143,7 @@ TEST_F(Onnx, AnswersPictures) {
         "\"silu\", "
         "\"layernorm\", \"dropout 0.2\", \"identity\", \"global_avg_pool2d\", \"tanh\", \"linear 12 bias=false\", "
         "\"batchnorm1d affine=false\", \"groupnorm 3 affine=false\", \"layernorm elementwise_affine=false\", "
+        "\"batchnorm1d bias=false\", \"groupnorm 3 bias=false\", \"layernorm bias=false\", "
         "\"sigmoid\", \"linear 10\"]",
         1);
   expect_equal_answers();

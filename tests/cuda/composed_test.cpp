@@ -73,6 +73,19 @@ TEST_F(CudaComposed, OperationsAreTheCpus) {
       {"cumprod", [](const Tensor& x) { return hop::cumprod(x, 1); }},
       {"logaddexp", [](const Tensor& x) { return hop::logaddexp(x, hop::square(x)); }},
       {"clamp", [](const Tensor& x) { return hop::clamp(x, hop::full_like(x, 0.7), hop::square(x)); }},
+      {"embedding_padding",
+       [](const Tensor& x) { return hop::embedding(x, hop::arange(3, DType::i64, x.device()), 1); }},
+      {"embedding_bag",
+       [](const Tensor& x) {
+         const Tensor offsets = hop::arange(3, DType::i64, x.device());
+         return hop::embedding_bag(x, hop::zeros({4}, DType::i64, x.device()), {.offsets = offsets, .padding_idx = 1});
+       }},
+      {"embedding_bag_max",
+       [](const Tensor& x) {
+         const Tensor offsets = hop::arange(2, DType::i64, x.device());
+         return hop::embedding_bag(x, hop::arange(3, DType::i64, x.device()),
+                                   {.offsets = offsets, .mode = EmbeddingBagMode::max});
+       }},
       {"interpolate",
        [](const Tensor& x) {
          return hop::interpolate(hop::reshape(x, {1, 1, 3, 5}), {.size = {4, 7}, .mode = InterpolateMode::bilinear});

@@ -192,7 +192,8 @@ TEST(MultiheadAttention, SaysWhatIsWrong) {
   EXPECT_EQ(message_of<ShapeError>([&] { attention(q, k, q); }),
             "[MultiheadAttention] expected (L, N, E), (S, N, E) and (S, N, E) with E = 6, got (3, 2, 6), (5, 2, 6) and "
             "(3, 2, 6)");
-  EXPECT_THROW(attention(zeros({3, 6})), ShapeError);
+  EXPECT_THROW(attention(zeros({3, 5})), ShapeError);
+  EXPECT_THROW(attention(zeros({6})), ShapeError);
   EXPECT_EQ(message_of<ShapeError>([&] {
               attention(q, k, k, {.attn_mask = zeros({5, 3})});
             }),

@@ -107,6 +107,28 @@ struct Cells : Module {
   }
 };
 
+/// Words of bags, looked up in a table with padding and a norm.
+struct BagsWithOptions : Module {
+  Embedding table = register_module("table", Embedding(6, 3, {.padding_idx = 1, .max_norm = 1.5}));
+  EmbeddingBag sums = register_module("sums", EmbeddingBag(6, 3, {.mode = EmbeddingBagMode::sum, .padding_idx = 2}));
+  EmbeddingBag maxima = register_module("maxima", EmbeddingBag(6, 3, {.mode = EmbeddingBagMode::max}));
+  Tensor offsets = Tensor::from<std::int64_t>({0, 2, 2, 5}, {4});
+  Tensor forward(const Tensor& x) override {
+    const Tensor words = floor((x + 1) * 2.5);
+    return table(words) + sum(cat({sums(words, offsets), maxima(words, offsets)}));
+  }
+};
+
+/// Grouped heads, and weights that are asked for.
+struct Grouped : Module {
+  MultiheadAttention attention = register_module(
+      "attention", MultiheadAttention(8, 2, {.dropout = 0.2, .add_bias_kv = true, .add_zero_attn = true, .kdim = 4}));
+  Tensor forward(const Tensor& x) override {
+    const AttentionResult y = attention.with_weights(x, chunk(x, 2, -1)[0], x);
+    return y.output + sum(square(y.weights));
+  }
+};
+
 TEST(CapturedLayers, HaveTheBitsOfEagerOnes) {
   expect_captured_is_eager(LSTM(3, 4, {.num_layers = 2, .dropout = 0.3, .bidirectional = true}), {5, 2, 3});
   expect_captured_is_eager(GRU(3, 4, {.batch_first = true}), {2, 5, 3});
@@ -134,6 +156,22 @@ TEST(CapturedLayers, HaveTheBitsOfEagerOnes) {
                            {2, 3, 5});
   expect_captured_is_eager(Sequential(Conv2d(2, 3, 2), FractionalMaxPool2d(2, {.output_size = 3}), MaxPool2d(2)),
                            {2, 2, 6, 7});
+  expect_captured_is_eager(
+      Sequential(Conv1d(3, 4, 3), BatchNorm1d(4, {.momentum = std::nullopt, .bias = false}),
+                 InstanceNorm1d(4, {.affine = true, .track_running_stats = true}), LayerNorm({5}, {.bias = false})),
+      {2, 3, 7});
+  expect_captured_is_eager(
+      Sequential(Conv2d(3, 4, 3), Upsample({.scale_factor = {1.5}, .mode = InterpolateMode::bicubic}),
+                 UpsamplingBilinear2d({.size = {3, 7}})),
+      {2, 3, 5, 5});
+  expect_captured_is_eager(BagsWithOptions(), {7});
+  expect_captured_is_eager(Grouped(), {4, 3, 8});
+  expect_captured_is_eager(TransformerEncoderLayer(8, 2,
+                                                   {.dim_feedforward = 16,
+                                                    .dropout = 0.2,
+                                                    .activation = [](const Tensor& x) { return silu(x); },
+                                                    .bias = false}),
+                           {4, 8});
 }
 
 TEST(CapturedLayers, OfReadyModelsHaveTheBitsOfEagerOnes) {

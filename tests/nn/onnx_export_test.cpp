@@ -155,7 +155,9 @@ TEST(OnnxLayers, NamesALayerThatOnnxDoesNotHave) {
 TEST(OnnxExport, HasTheWeightsUnderTheirNames) {
   for (const ModelDescription& description :
        {ModelDescription{.family = "lenet"},
-        ModelDescription{.layers = {"conv2d 4 3", "batchnorm2d", "groupnorm 2", "flatten", "layernorm", "linear 3"}}}) {
+        ModelDescription{.layers = {"conv2d 4 3", "batchnorm2d", "groupnorm 2", "flatten", "layernorm", "linear 3"}},
+        ModelDescription{.layers = {"conv2d 4 3", "batchnorm2d bias=false momentum=none", "groupnorm 2 bias=false",
+                                    "flatten", "layernorm bias=false", "linear 3"}}}) {
     const Predictor predictor = of_pictures(description);
     std::map<std::string, Message> tensors;
     const Message graph = graph_of(encode_onnx(predictor));

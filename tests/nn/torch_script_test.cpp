@@ -95,6 +95,20 @@ TEST(TorchScript, NormalizesByGivenNumbers) {
   EXPECT_THAT(script, Not(HasSubstr("@")));
 }
 
+TEST(TorchScript, SaysTheRarerOptionsOfNormsAndEmbeddings) {
+  const data::RowSchema schema{
+      .features = {"x", DType::i32, {4}}, .scale = data::Scale{}, .table = {}, .target = {.classes = 7}};
+  const ModelDescription description{.layers = {"embedding 7 3 padding_idx=-1", "flatten",
+                                                "batchnorm1d momentum=none bias=false", "layernorm bias=false",
+                                                "groupnorm 2 bias=false", "linear 7"}};
+  const std::string script =
+      torch_script({build_model(description, schema.input(), 7), schema, Output::Scores, description});
+  EXPECT_THAT(script, HasSubstr("Lookup(7, 3, padding_idx=-1)"));
+  EXPECT_THAT(script, HasSubstr("nn.BatchNorm1d(12, eps=1e-05, momentum=None, affine=True, bias=False)"));
+  EXPECT_THAT(script, HasSubstr("nn.LayerNorm(12, eps=1e-05, elementwise_affine=True, bias=False)"));
+  EXPECT_THAT(script, HasSubstr("nn.GroupNorm(2, 12, eps=1e-05, affine=True, bias=False)"));
+}
+
 TEST(TorchScript, EveryLayerOfASpecHasItsTwin) {
   for (const detail::LayerKind& kind : detail::layer_kinds()) EXPECT_NE(kind.torch, nullptr) << kind.name;
 }

@@ -96,6 +96,11 @@ std::optional<double> Arguments::number(const std::string& name) const {
   return value == nullptr ? std::nullopt : std::optional(number_of(*value, name));
 }
 
+std::optional<double> Arguments::number_or_none(const std::string& name, std::optional<double> fallback) const {
+  if (!has(name)) return fallback;
+  return is_word(name) && word(name, "") == "None" ? std::nullopt : number(name);
+}
+
 Scalar Arguments::scalar(const std::string& name, Scalar fallback) const {
   const Json* value = find(name);
   if (value == nullptr) return fallback;
@@ -105,8 +110,12 @@ Scalar Arguments::scalar(const std::string& name, Scalar fallback) const {
 }
 
 std::int64_t Arguments::integer(const std::string& name, std::int64_t fallback) const {
+  return optional_integer(name).value_or(fallback);
+}
+
+std::optional<std::int64_t> Arguments::optional_integer(const std::string& name) const {
   const Json* value = find(name);
-  return value == nullptr ? fallback : integer_of(*value, name);
+  return value == nullptr ? std::nullopt : std::optional(integer_of(*value, name));
 }
 
 bool Arguments::flag(const std::string& name, bool fallback) const {

@@ -53,8 +53,11 @@ class Arguments {
 
   double number(const std::string& name, double fallback) const;
   std::optional<double> number(const std::string& name) const;
+  /// Of a parameter whose None means something else than `fallback`.
+  std::optional<double> number_or_none(const std::string& name, std::optional<double> fallback) const;
   Scalar scalar(const std::string& name, Scalar fallback) const;
   std::int64_t integer(const std::string& name, std::int64_t fallback) const;
+  std::optional<std::int64_t> optional_integer(const std::string& name) const;
   bool flag(const std::string& name, bool fallback) const;
   std::string word(const std::string& name, const std::string& fallback) const;
   /// A list, or one number.

@@ -36,15 +36,20 @@ nn::Padding1d padding1(const A& a) {
 
 nn::BatchNormOptions batch_norm(const A& a) {
   return {.eps = a.number("eps", 1e-5),
-          .momentum = a.number("momentum", 0.1),
+          .momentum = a.number_or_none("momentum", 0.1),
           .affine = a.flag("affine", true),
           .track_running_stats = a.flag("track_running_stats", true),
+          .bias = a.flag("bias", true),
           .dtype = f64};
 }
 
 nn::InstanceNormOptions instance_norm(const A& a) {
-  a.number("momentum");  // of running statistics, which are not there
-  return {.eps = a.number("eps", 1e-5), .affine = a.flag("affine", false), .dtype = f64};
+  return {.eps = a.number("eps", 1e-5),
+          .momentum = a.number_or_none("momentum", 0.1),
+          .affine = a.flag("affine", false),
+          .track_running_stats = a.flag("track_running_stats", false),
+          .bias = a.flag("bias", true),
+          .dtype = f64};
 }
 
 Rows norm_rows() {
@@ -72,21 +77,23 @@ Rows norm_rows() {
          return run(
              a, nn::LayerNorm(a.shape("normalized_shape"), {.eps = a.number("eps", 1e-5),
                                                             .elementwise_affine = a.flag("elementwise_affine", true),
+                                                            .bias = a.flag("bias", true),
                                                             .dtype = f64}));
        }},
       {"nn.RMSNorm",
        [](const A& a) {
-         return run(
-             a, nn::RMSNorm(
-                    a.shape("normalized_shape"),
-                    {.eps = a.number("eps"), .elementwise_affine = a.flag("elementwise_affine", true), .dtype = f64}));
+         const nn::RMSNormOptions options{.eps = a.number_or_none("eps", std::nullopt),
+                                          .elementwise_affine = a.flag("elementwise_affine", true),
+                                          .dtype = f64};
+         return run(a, nn::RMSNorm(a.shape("normalized_shape"), options), [&](nn::RMSNorm& m) { return m(a["x"]); });
        }},
       {"nn.GroupNorm",
        [](const A& a) {
-         return run(a,
-                    nn::GroupNorm(
-                        a.integer("num_groups", 1), a.integer("num_channels", 1),
-                        {.eps = a.number("eps", 1e-5), .affine = a.flag("affine", true), .dtype = a.sample_dtype()}));
+         return run(a, nn::GroupNorm(a.integer("num_groups", 1), a.integer("num_channels", 1),
+                                     {.eps = a.number("eps", 1e-5),
+                                      .affine = a.flag("affine", true),
+                                      .bias = a.flag("bias", true),
+                                      .dtype = a.sample_dtype()}));
        }},
   };
 }

@@ -113,10 +113,7 @@ Rows window_rows() {
                                                 {"trilinear", InterpolateMode::trilinear},
                                                 {"bicubic", InterpolateMode::bicubic},
                                                 {"area", InterpolateMode::area}});
-         // One size stands for all spatial dimensions.
-         std::vector<std::int64_t> size = a.integers("size");
-         if (a.has("size") && !a.is_list("size")) size.resize(static_cast<std::size_t>(a["input"].dim() - 2), size[0]);
-         return interpolate(a["input"], {.size = size,
+         return interpolate(a["input"], {.size = a.integers("size"),
                                          .scale_factor = a.numbers("scale_factor"),
                                          .mode = mode,
                                          .align_corners = a.flag("align_corners", false),
@@ -147,9 +144,15 @@ Rows norm_rows() {
   };
 }
 
+nn::Upsampling2dOptions upsampling(const A& a) {
+  return {.size = a.integers("size"), .scale_factor = a.numbers("scale_factor")};
+}
+
 // Functions of PyTorch that are classes here.
 Rows class_rows() {
   return {
+      {"upsample_nearest", [](const A& a) { return nn::UpsamplingNearest2d(upsampling(a))(a["input"]); }},
+      {"upsample_bilinear", [](const A& a) { return nn::UpsamplingBilinear2d(upsampling(a))(a["input"]); }},
       {"celu", [](const A& a) { return nn::CELU(a.number("alpha", 1))(a["input"]); }},
       {"softmin", [](const A& a) { return nn::Softmin(a.integer("dim", -1))(a["input"]); }},
       {"pixel_shuffle", [](const A& a) { return nn::PixelShuffle(a.integer("upscale_factor", 1))(a["input"]); }},

@@ -68,7 +68,11 @@ Rows product_rows() {
        }},
       {"nn.Embedding",
        [](const A& a) {
-         return run(a, nn::Embedding(a.integer("num_embeddings", 1), a.integer("embedding_dim", 1), {.dtype = f64}));
+         return run(a, nn::Embedding(a.integer("num_embeddings", 1), a.integer("embedding_dim", 1),
+                                     {.padding_idx = a.optional_integer("padding_idx"),
+                                      .max_norm = a.number("max_norm"),
+                                      .norm_type = a.number("norm_type", 2),
+                                      .dtype = f64}));
        }},
   };
 }
@@ -152,15 +156,16 @@ Rows recurrent_rows() {
 }
 
 nn::TransformerEncoderLayerOptions transformer(const A& a) {
-  return {
-      .dim_feedforward = a.integer("dim_feedforward", 2048),
-      .dropout = a.number("dropout", 0.1),
-      .activation = a.choice("activation", nn::TransformerActivation::relu,
-                             {{"relu", nn::TransformerActivation::relu}, {"gelu", nn::TransformerActivation::gelu}}),
-      .layer_norm_eps = a.number("layer_norm_eps", 1e-5),
-      .batch_first = a.flag("batch_first", false),
-      .norm_first = a.flag("norm_first", false),
-      .dtype = f64};
+  return {.dim_feedforward = a.integer("dim_feedforward", 2048),
+          .dropout = a.number("dropout", 0.1),
+          .activation = a.choice<nn::TransformerActivation>(
+              "activation", nn::TransformerActivation::relu,
+              {{"relu", nn::TransformerActivation::relu}, {"gelu", nn::TransformerActivation::gelu}}),
+          .layer_norm_eps = a.number("layer_norm_eps", 1e-5),
+          .batch_first = a.flag("batch_first", false),
+          .norm_first = a.flag("norm_first", false),
+          .bias = a.flag("bias", true),
+          .dtype = f64};
 }
 
 Rows attention_rows() {
@@ -169,15 +174,22 @@ Rows attention_rows() {
        [](const A& a) {
          const nn::MultiheadAttentionOptions options{.dropout = a.number("dropout", 0),
                                                      .bias = a.flag("bias", true),
+                                                     .add_bias_kv = a.flag("add_bias_kv", false),
+                                                     .add_zero_attn = a.flag("add_zero_attn", false),
+                                                     .kdim = a.optional_integer("kdim"),
+                                                     .vdim = a.optional_integer("vdim"),
                                                      .batch_first = a.flag("batch_first", false),
                                                      .dtype = f64};
-         if (a.flag("need_weights", true)) throw NotThere("need_weights=True");
          return run(a, nn::MultiheadAttention(a.integer("embed_dim", 1), a.integer("num_heads", 1), options),
                     [&](nn::MultiheadAttention& m) {
-                      return m(a["query"], a["key"], a["value"],
-                               {.attn_mask = a["attn_mask"],
-                                .key_padding_mask = a["key_padding_mask"],
-                                .is_causal = a.flag("is_causal", false)});
+                      const nn::AttentionMasks masks{.attn_mask = a["attn_mask"],
+                                                     .key_padding_mask = a["key_padding_mask"],
+                                                     .is_causal = a.flag("is_causal", false)};
+                      const bool averages = a.flag("average_attn_weights", true);
+                      if (!a.flag("need_weights", true))
+                        return std::vector<Tensor>{m(a["query"], a["key"], a["value"], masks)};
+                      const nn::AttentionResult y = m.with_weights(a["query"], a["key"], a["value"], masks, averages);
+                      return std::vector<Tensor>{y.output, y.weights};
                     });
        }},
       {"nn.TransformerDecoderLayer",

@@ -9,8 +9,6 @@ FALSE_FRIENDS = {"Tensor": {"view", "unfold", "data", "max", "min", "median", "n
 
 OTHER = {
     "nn": {
-        "UpsamplingNearest2d": "`Upsample`",
-        "UpsamplingBilinear2d": "`interpolate()` with `bilinear` and `align_corners`",
         "RNNBase": "`Recurrent`",
         "RNNCellBase": "`RecurrentCell`",
         "ParameterDict": "`register_parameter` of a `Module`",
@@ -34,7 +32,6 @@ OTHER = {
         "dropout1d": "`Dropout1d`",
         "dropout2d": "`Dropout2d`",
         "dropout3d": "`Dropout3d`",
-        "embedding_bag": "`EmbeddingBag`",
         "feature_alpha_dropout": "`FeatureAlphaDropout`",
         "instance_norm": "`InstanceNorm1d`, `InstanceNorm2d`, `InstanceNorm3d`",
         "local_response_norm": "`LocalResponseNorm`",
@@ -46,8 +43,8 @@ OTHER = {
         "softmin": "`softmax(-x)`",
         "pdist": "`cdist(x, x)`: the part above the diagonal",
         "upsample": "`interpolate`",
-        "upsample_bilinear": "`interpolate` with `bilinear` and `align_corners`",
-        "upsample_nearest": "`interpolate`",
+        "upsample_bilinear": "`UpsamplingBilinear2d`",
+        "upsample_nearest": "`UpsamplingNearest2d`",
     },
     "optim": {},
     "lr_scheduler": {},

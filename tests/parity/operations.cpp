@@ -201,6 +201,7 @@ Rows product_rows() {
                                                              {.attn_mask = a["attn_mask"],
                                                               .is_causal = a.flag("is_causal", false),
                                                               .scale = a.number("scale"),
+                                                              .enable_gqa = a.flag("enable_gqa", false),
                                                               .dropout = {}});
        }},
   };

@@ -23,7 +23,7 @@ import warnings
 import numpy
 from halves import HALVES, Widened, is_equal, rounded_like
 from ours import elementwise_rows
-from samples import OUR_DTYPES, Encoder, TensorFile, Unwritable, bind, flat, said, signature, with_batch
+from samples import OUR_DTYPES, Encoder, TensorFile, Unwritable, bind, flat, said, signature
 
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
@@ -116,12 +116,9 @@ class Writer:
                 made, call = sample.constructor_input, sample.forward_input
                 if call is None:
                     continue
-                if info.name == "nn.MultiheadAttention":
-                    call.kwargs["need_weights"] = False  # ours returns no weights
                 module = cls(*made.args, **made.kwargs).to(dtype).train(training)
                 args = bind(constructor, (*self_of(constructor_text), *made.args), dict(made.kwargs), IGNORED | {"self"})
-                inputs, words = with_batch(info.name, module, call.args, dict(call.kwargs))
-                yield (args, *inputs), words, module
+                yield (args, *call.args), dict(call.kwargs), module
 
         def arguments(args, kwargs):
             made = {k: v for k, v in args[0].items() if k != "dtype"}

@@ -157,6 +157,11 @@ OPERATIONS = {
         "embedding",
         "weight, input, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False",
     ),
+    "nn.functional.embedding_bag": (
+        "embedding_bag",
+        "weight, input, offsets=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, mode='mean', "
+        "sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=None",
+    ),
     "scatter": ("scatter", "input, dim, index, src, *, reduce=None"),
     "scatter_add": ("scatter_add", "input, dim, index, src"),
     "index_add": ("index_add", "input, dim, index, source, *, alpha=1"),
@@ -218,6 +223,8 @@ OPERATIONS = {
     "nn.functional.interpolate.trilinear": ("interpolate", None),
     "nn.functional.interpolate.bicubic": ("interpolate", None),
     "nn.functional.interpolate.area": ("interpolate", None),
+    "nn.functional.upsample_nearest": ("upsample_nearest", None),
+    "nn.functional.upsample_bilinear": ("upsample_bilinear", None),
     "nn.functional.layer_norm": ("layer_norm", None),
     "nn.functional.group_norm": ("group_norm", None),
     "nn.functional.batch_norm": ("batch_norm", None),

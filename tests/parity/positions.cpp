@@ -33,7 +33,26 @@ Rows position_rows() {
   return {
       {"gather", [](const A& a) { return gather(a["input"], a.integer("dim", 0), a["index"]); }},
       {"index_select", [](const A& a) { return index_select(a["input"], a.integer("dim", 0), a["index"]); }},
-      {"embedding", [](const A& a) { return embedding(a["weight"], a["input"]); }},
+      {"embedding",
+       [](const A& a) {
+         if (const auto max_norm = a.number("max_norm"))
+           embedding_renorm_(a["weight"].detach(), a["input"], *max_norm, a.number("norm_type", 2));
+         return embedding(a["weight"], a["input"], a.optional_integer("padding_idx"));
+       }},
+      {"embedding_bag",
+       [](const A& a) {
+         if (const auto max_norm = a.number("max_norm"))
+           embedding_renorm_(a["weight"].detach(), a["input"], *max_norm, a.number("norm_type", 2));
+         return embedding_bag(
+             a["weight"], a["input"],
+             {.offsets = a["offsets"],
+              .mode = a.choice(
+                  "mode", EmbeddingBagMode::mean,
+                  {{"mean", EmbeddingBagMode::mean}, {"sum", EmbeddingBagMode::sum}, {"max", EmbeddingBagMode::max}}),
+              .per_sample_weights = a["per_sample_weights"],
+              .include_last_offset = a.flag("include_last_offset", false),
+              .padding_idx = a.optional_integer("padding_idx")});
+       }},
       {"scatter", [](const A& a) { return scatter(a["input"], a.integer("dim", 0), a["index"], a.operand("src")); }},
       {"scatter_add", [](const A& a) { return scatter_add(a["input"], a.integer("dim", 0), a["index"], a["src"]); }},
       {"index_add",

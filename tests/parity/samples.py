@@ -92,20 +92,6 @@ def number(value):
     return value
 
 
-def with_batch(name, module, args, kwargs):
-    """The same call with a batch of one, of a module that takes samples without a batch dimension. Ours does not."""
-    if not args:
-        return args, kwargs
-    first = args[0]
-    attention = ("nn.MultiheadAttention", "nn.TransformerEncoderLayer", "nn.TransformerDecoderLayer")
-    if name in attention and first.dim() == 2:
-        batch = 0 if (module if name == "nn.MultiheadAttention" else module.self_attn).batch_first else 1
-        mine = {a: a.detach().unsqueeze(batch).requires_grad_() for a in args}  # query and key may be one tensor
-        masks = {k: v.unsqueeze(0) if k.endswith("key_padding_mask") and v is not None else v for k, v in kwargs.items()}
-        return [mine[a] for a in args], masks
-    return args, kwargs
-
-
 def flat(value):
     """The tensors of a result, in order."""
     if isinstance(value, torch.Tensor):

@@ -46,6 +46,11 @@ OnnxValue linear(const OnnxLayer& layer, const OnnxValue& x) {
 // ---- embedding: of a matrix of words
 
 Shape embedded(const Arguments& a, const Shape& sample) {
+  const std::int64_t words = a.integer(0), padding = a.optional_integer(2).value_or(0);
+  if (padding < -words || padding >= words) {
+    throw ConfigError("expected a padding_idx in " + std::to_string(-words) + ".." + std::to_string(words - 1) +
+                      ", got " + std::to_string(padding));
+  }
   Shape y = sample;
   y.push_back(a.integer(1));
   return y;
@@ -54,11 +59,15 @@ Shape embedded(const Arguments& a, const Shape& sample) {
 double embedding_elements(const Arguments& a, const Shape&) { return real(a.integer(0)) * real(a.integer(1)); }
 
 AnyModule embedding_layer(const Arguments& a, const Shape&) {
-  return std::make_shared<Embedding>(a.integer(0), a.integer(1));
+  return std::make_shared<Embedding>(a.integer(0), a.integer(1),
+                                     EmbeddingOptions{.padding_idx = a.optional_integer(2)});
 }
 
 // A class of the script.
-std::string torch_embedding(const Arguments& a, const Shape&) { return "Lookup(" + a.text(0) + ", " + a.text(1) + ")"; }
+std::string torch_embedding(const Arguments& a, const Shape&) {
+  const std::string padding = a.optional_integer(2) ? ", padding_idx=" + a.text(2) : "";
+  return "Lookup(" + a.text(0) + ", " + a.text(1) + padding + ")";
+}
 
 OnnxValue embedding(const OnnxLayer& layer, const OnnxValue& x) {
   const OnnxValue indices = layer.model.node("Cast", {x}, {{"to", static_cast<std::int64_t>(OnnxType::i64)}});
@@ -127,8 +136,10 @@ OnnxValue flatten(const OnnxLayer& layer, const OnnxValue& x) { return layer.mod
 // ---- the rows
 
 constexpr Attribute kLinear[] = {{"out_features", integer, "", 1, kUnlimited, true}, {"bias", flag, "true"}};
-constexpr Attribute kEmbedding[] = {{"num_embeddings", integer, "", 1, kUnlimited, true},
-                                    {"embedding_dim", integer, "", 1, kUnlimited, true}};
+constexpr Attribute kEmbedding[] = {
+    {"num_embeddings", integer, "", 1, kUnlimited, true},
+    {"embedding_dim", integer, "", 1, kUnlimited, true},
+    {"padding_idx", integer, "none", -kUnlimited, kUnlimited, false, /*optional=*/true}};
 constexpr Attribute kEmbed[] = {{"embedding_dim", integer, "", 1, kUnlimited, true}};
 
 constexpr std::array kRows = {

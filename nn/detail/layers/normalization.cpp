@@ -22,20 +22,27 @@ OnnxValue constant(const OnnxLayer& layer, std::int64_t n, double value) {
   return layer.model.tensor(layer.name + (value == 0 ? ".zeros" : ".ones"), kernels::full({n}, value));
 }
 
+// ---- in PyTorch
+
+/// Older versions do not know the argument.
+std::string without_bias(bool bias) { return bias ? "" : ", bias=False"; }
+
 // ---- batchnorm1d, batchnorm2d
 
 double batch_norm_elements(const Arguments&, const Shape& sample) { return 4 * real(sample[0]) + 2; }
 
 template <class M>
 AnyModule batch_norm(const Arguments& a, const Shape& sample) {
-  return std::make_shared<M>(sample[0],
-                             BatchNormOptions{.eps = a.number(0), .momentum = a.number(1), .affine = a.flag(2)});
+  return std::make_shared<M>(
+      sample[0],
+      BatchNormOptions{.eps = a.number(0), .momentum = a.optional_number(1), .affine = a.flag(2), .bias = a.flag(3)});
 }
 
 template <int Dims>
 std::string torch_batch_norm(const Arguments& a, const Shape& sample) {
   return "nn.BatchNorm" + std::to_string(Dims) + "d(" + std::to_string(sample[0]) + ", eps=" + a.text(0) +
-         ", momentum=" + a.text(1) + ", affine=" + python(a.flag(2)) + ")";
+         ", momentum=" + (a.optional_number(1) ? a.text(1) : "None") + ", affine=" + python(a.flag(2)) +
+         without_bias(a.flag(3)) + ")";
 }
 
 OnnxValue onnx_batch_norm(const OnnxLayer& layer, const OnnxValue& x) {
@@ -43,8 +50,8 @@ OnnxValue onnx_batch_norm(const OnnxLayer& layer, const OnnxValue& x) {
   const std::int64_t channels = layer.sample[0];
   return layer.model.node("BatchNormalization",
                           {x, affine ? layer.weight("weight") : constant(layer, channels, 1),
-                           affine ? layer.weight("bias") : constant(layer, channels, 0), layer.weight("running_mean"),
-                           layer.weight("running_var")},
+                           affine && layer.arguments.flag(3) ? layer.weight("bias") : constant(layer, channels, 0),
+                           layer.weight("running_mean"), layer.weight("running_var")},
                           {eps(layer, 0)});
 }
 
@@ -53,19 +60,19 @@ OnnxValue onnx_batch_norm(const OnnxLayer& layer, const OnnxValue& x) {
 double layer_norm_elements(const Arguments&, const Shape& sample) { return 2 * real(sample.back()); }
 
 AnyModule layer_norm_layer(const Arguments& a, const Shape& sample) {
-  return std::make_shared<LayerNorm>(Shape{sample.back()},
-                                     LayerNormOptions{.eps = a.number(0), .elementwise_affine = a.flag(1)});
+  return std::make_shared<LayerNorm>(
+      Shape{sample.back()}, LayerNormOptions{.eps = a.number(0), .elementwise_affine = a.flag(1), .bias = a.flag(2)});
 }
 
 std::string torch_layer_norm(const Arguments& a, const Shape& sample) {
   return "nn.LayerNorm(" + std::to_string(sample.back()) + ", eps=" + a.text(0) +
-         ", elementwise_affine=" + python(a.flag(1)) + ")";
+         ", elementwise_affine=" + python(a.flag(1)) + without_bias(a.flag(2)) + ")";
 }
 
 OnnxValue layer_norm(const OnnxLayer& layer, const OnnxValue& x) {
   const bool affine = layer.arguments.flag(1);
   std::vector<OnnxValue> inputs = {x, affine ? layer.weight("weight") : constant(layer, layer.sample.back(), 1)};
-  if (affine) inputs.push_back(layer.weight("bias"));
+  if (affine && layer.arguments.flag(2)) inputs.push_back(layer.weight("bias"));
   return layer.model.node("LayerNormalization", inputs, {eps(layer, 0)});
 }
 
@@ -81,12 +88,12 @@ double group_norm_elements(const Arguments& a, const Shape& sample) { return a.f
 
 AnyModule group_norm_layer(const Arguments& a, const Shape& sample) {
   return std::make_shared<GroupNorm>(a.integer(0), sample[0],
-                                     GroupNormOptions{.eps = a.number(1), .affine = a.flag(2)});
+                                     GroupNormOptions{.eps = a.number(1), .affine = a.flag(2), .bias = a.flag(3)});
 }
 
 std::string torch_group_norm(const Arguments& a, const Shape& sample) {
   return "nn.GroupNorm(" + a.text(0) + ", " + std::to_string(sample[0]) + ", eps=" + a.text(1) +
-         ", affine=" + python(a.flag(2)) + ")";
+         ", affine=" + python(a.flag(2)) + without_bias(a.flag(3)) + ")";
 }
 
 // ONNX 17 has no groups: each is a channel of its own while it is normalised.
@@ -104,7 +111,8 @@ OnnxValue group_norm(const OnnxLayer& layer, const OnnxValue& x) {
   if (!layer.arguments.flag(2)) return y;
   Integers each(static_cast<std::size_t>(layer.sample.size()), 1);  // (C, 1, 1)
   each[0] = layer.sample[0];
-  return model.node("Add", {model.node("Mul", {y, layer.weight("weight", each)}), layer.weight("bias", each)});
+  const OnnxValue scaled = model.node("Mul", {y, layer.weight("weight", each)});
+  return layer.arguments.flag(3) ? model.node("Add", {scaled, layer.weight("bias", each)}) : scaled;
 }
 
 // ---- normalize
@@ -138,10 +146,16 @@ OnnxValue normalize(const OnnxLayer& layer, const OnnxValue& x) {
 
 // ---- the rows
 
-constexpr Attribute kBatchNorm[] = {{"eps", number, "1e-05"}, {"momentum", number, "0.1"}, {"affine", flag, "true"}};
-constexpr Attribute kLayerNorm[] = {{"eps", number, "1e-05"}, {"elementwise_affine", flag, "true"}};
-constexpr Attribute kGroupNorm[] = {
-    {"num_groups", integer, "", 1, kUnlimited, true}, {"eps", number, "1e-05"}, {"affine", flag, "true"}};
+constexpr Attribute kBatchNorm[] = {{"eps", number, "1e-05"},
+                                    {"momentum", number, "0.1", 0, kUnlimited, false, /*optional=*/true},
+                                    {"affine", flag, "true"},
+                                    {"bias", flag, "true"}};
+constexpr Attribute kLayerNorm[] = {
+    {"eps", number, "1e-05"}, {"elementwise_affine", flag, "true"}, {"bias", flag, "true"}};
+constexpr Attribute kGroupNorm[] = {{"num_groups", integer, "", 1, kUnlimited, true},
+                                    {"eps", number, "1e-05"},
+                                    {"affine", flag, "true"},
+                                    {"bias", flag, "true"}};
 constexpr Attribute kNormalize[] = {{"mean", numbers, "", -kUnlimited, kUnlimited, true},
                                     {"std", numbers, "", 1e-9, kUnlimited, true}};
 
