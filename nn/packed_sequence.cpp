@@ -102,7 +102,8 @@ void for_each_row(const Integers& lengths, const F& f) {
 
 Integers inverse(const Integers& order) {
   Integers places(order.size());
-  for (std::size_t i = 0; i < order.size(); ++i) places[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < order.size(); ++i)
+    places[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
   return places;
 }
 

@@ -48,9 +48,9 @@ TEST(PackedSequence, RunsThroughRecurrentLayersAsInPyTorch) {
   check_packed("gru", GRU(3, 2, {.bidirectional = true, .dtype = kF64}), {5, 3, 3, 1});
   check_packed("gru_unsorted_with_state", GRU(3, 2, {.num_layers = 2, .batch_first = true, .dtype = kF64}),
                {3, 3, 5, 1}, {.batch_first = true, .enforce_sorted = false});
-  check_packed("rnn",
-               RNN(3, 2, {.num_layers = 2, .nonlinearity = RNNNonlinearity::relu, .bidirectional = true, .dtype = kF64}),
-               {4, 3, 1, 1});
+  check_packed(
+      "rnn", RNN(3, 2, {.num_layers = 2, .nonlinearity = RNNNonlinearity::relu, .bidirectional = true, .dtype = kF64}),
+      {4, 3, 1, 1});
   check_packed("rnn_unsorted", RNN(3, 2, {.dtype = kF64}), {1, 2, 5, 2}, {.enforce_sorted = false});
 }
 
@@ -60,8 +60,9 @@ TEST(PackedSequence, IsPackedAndPaddedAsInPyTorch) {
   };
   const PackOptions unsorted{.enforce_sorted = false};
   check("pack_padded_sequence", [&](Xs x) { return Tensors{pack_padded_sequence(x[0], {2, 4, 1}, unsorted).data}; });
-  check("pack_padded_sequence_batch_first",
-        [](Xs x) { return Tensors{pack_padded_sequence(x[0], {4, 4, 2}, {.batch_first = true}).data}; });
+  check("pack_padded_sequence_batch_first", [](Xs x) {
+    return Tensors{pack_padded_sequence(x[0], {4, 4, 2}, {.batch_first = true}).data};
+  });
   check("pack_sequence", [&](Xs x) { return Tensors{pack_sequence(x, unsorted).data}; });
   check("pad_packed_sequence", [&](Xs x) {
     const PackedSequence packed = pack_padded_sequence(x[0], {2, 4, 1}, unsorted);
@@ -191,13 +192,19 @@ TEST(PackedSequence, ItsHooksSeeTheRows) {
 
 TEST(PackedSequence, SaysWhatIsWrong) {
   const Tensor x = zeros({4, 2, 3});
-  EXPECT_EQ(message_of<IndexError>([&] { pack_padded_sequence(x, {1, 4}); }),
+  EXPECT_EQ(message_of<IndexError>([&] {
+              pack_padded_sequence(x, {1, 4});
+            }),
             "[pack_padded_sequence] expected lengths that do not grow, the longest sequence first; with "
             ".enforce_sorted = false the sequences are sorted here");
-  EXPECT_EQ(message_of<IndexError>([&] { pack_padded_sequence(x, {5, 4}); }),
+  EXPECT_EQ(message_of<IndexError>([&] {
+              pack_padded_sequence(x, {5, 4});
+            }),
             "[pack_padded_sequence] expected lengths from 1 to 4, got 5");
   EXPECT_THROW(pack_padded_sequence(x, {4, 0}), IndexError);
-  EXPECT_EQ(message_of<ShapeError>([&] { pack_padded_sequence(x, {4, 4, 4}); }),
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              pack_padded_sequence(x, {4, 4, 4});
+            }),
             "[pack_padded_sequence] expected 2 lengths, one for each sequence, got 3");
   EXPECT_EQ(message_of<ShapeError>([&] { pack_padded_sequence(zeros({4}), {4}); }),
             "[pack_padded_sequence] expected (T, N, *) with N > 0 and T > 0, got (4)");
@@ -213,12 +220,16 @@ TEST(PackedSequence, SaysWhatIsWrong) {
   odd.batch_sizes = Tensor::from<std::int64_t>({2, 2, 1}, {3});
   EXPECT_THROW(pad_packed_sequence(odd), ShapeError);
   LSTM lstm(3, 2);
-  EXPECT_EQ(message_of<ShapeError>([&] { lstm(odd); }),
-            "[LSTM] expected batch_sizes above 0 that do not grow and whose sum is the number of rows, 6, got a sum of 5");
+  EXPECT_EQ(
+      message_of<ShapeError>([&] { lstm(odd); }),
+      "[LSTM] expected batch_sizes above 0 that do not grow and whose sum is the number of rows, 6, got a sum of 5");
   odd.batch_sizes = Tensor::from<std::int64_t>({1, 2, 3}, {3});
   EXPECT_THROW(lstm(odd), ShapeError);
   EXPECT_THROW(pad_packed_sequence(odd), ShapeError);
-  EXPECT_EQ(message_of<ShapeError>([&] { LSTM(4, 2)(packed); }),
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              LSTM(4, 2)
+              (packed);
+            }),
             "[LSTM] expected packed sequences with data (rows, 4), got (6, 3)");
   EXPECT_EQ(message_of<ShapeError>([&] {
               lstm(packed, {zeros({1, 3, 2}), zeros({1, 3, 2})});
