@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "autograd/pad.h"
 #include "data/input.h"
 #include "nn/module.h"
 #include "nn/options.h"
@@ -21,7 +22,7 @@ struct LayerSpec;
 
 namespace hop::nn::detail {
 
-enum class AttributeType : std::uint8_t { integer, number, numbers, size, padding, flag };
+enum class AttributeType : std::uint8_t { integer, number, numbers, size, padding, padding_mode, flag };
 
 /// No attribute is larger: products of two cannot overflow.
 inline constexpr double kUnlimited = 1e9;
@@ -48,7 +49,8 @@ class Arguments {
   double number(std::size_t i) const;
   std::vector<double> numbers(std::size_t i) const;  ///< at least one
   Size2d size(std::size_t i) const;
-  Padding2d padding(std::size_t i) const;  ///< a size, or "same"
+  Padding2d padding(std::size_t i) const;     ///< a size, or "same"
+  PadMode padding_mode(std::size_t i) const;  ///< "zeros", "reflect", "replicate", "circular"
   bool flag(std::size_t i) const { return values_[i] == "true"; }
   const std::string& text(std::size_t i) const { return values_[i]; }
   std::span<const std::int64_t> words() const { return words_; }

@@ -1,5 +1,7 @@
 // The values of a spec's attributes: parsing, checking, canonical text.
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <optional>
 
 #include "nn/detail/spec_table.h"
@@ -9,6 +11,7 @@ namespace hop::nn::detail {
 namespace {
 
 constexpr std::string_view kSameText = "same";
+constexpr std::string_view kPaddingModes[] = {"zeros", "reflect", "replicate", "circular"};  // in PadMode's order
 
 template <class T>
 std::optional<T> parse(std::string_view text) {
@@ -57,6 +60,11 @@ Padding2d Arguments::padding(std::size_t i) const {
   return values_.at(i) == kSameText ? Padding2d(kSame) : Padding2d(size(i));
 }
 
+PadMode Arguments::padding_mode(std::size_t i) const {
+  const auto* found = std::ranges::find(kPaddingModes, values_.at(i));
+  return static_cast<PadMode>(found - std::begin(kPaddingModes));
+}
+
 std::string canonical_value(const Attribute& attribute, std::string_view text) {
   switch (attribute.type) {
     case AttributeType::integer: {
@@ -87,6 +95,8 @@ std::string canonical_value(const Attribute& attribute, std::string_view text) {
       const std::string height = std::to_string(value->height);
       return value->height == value->width ? height : height + "x" + std::to_string(value->width);
     }
+    case AttributeType::padding_mode:
+      return std::ranges::find(kPaddingModes, text) == std::end(kPaddingModes) ? "" : std::string(text);
     case AttributeType::flag:
       break;
   }
@@ -95,6 +105,7 @@ std::string canonical_value(const Attribute& attribute, std::string_view text) {
 
 std::string expectation(const Attribute& attribute) {
   if (attribute.type == AttributeType::flag) return "true or false";
+  if (attribute.type == AttributeType::padding_mode) return "zeros, reflect, replicate or circular";
   const char* what = attribute.type == AttributeType::integer   ? "a whole number"
                      : attribute.type == AttributeType::size    ? "a size (N or HxW)"
                      : attribute.type == AttributeType::padding ? "\"same\", or a size (N or HxW)"

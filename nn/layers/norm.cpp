@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "autograd/batch_internal.h"
 #include "autograd/elementwise.h"
 #include "autograd/grad_mode.h"
 #include "autograd/group_norm.h"
@@ -289,6 +290,7 @@ InstanceNorm::InstanceNorm(const char* form, int dims, std::int64_t num_features
 // A group of one channel.
 Tensor InstanceNorm::forward(const Tensor& x) {
   kernels::expect_defined(type_name().c_str(), x);
+  if (x.dim() == dims_ - 1) return autograd::without_batch(forward(autograd::with_batch_of_one(x)));
   if (x.dim() != dims_ || x.size(1) != num_features_) {
     throw ShapeError("[" + type_name() + "] expected " + form_ + " with " + std::to_string(num_features_) +
                      " channels, got " + x.shape().to_string());

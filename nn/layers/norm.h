@@ -183,8 +183,8 @@ struct InstanceNormOptions {
 };
 
 /// Normalisation of each channel of each sample (Ulyanov et al., 2016). torch.nn.InstanceNorm1d, 2d and 3d with
-/// track_running_stats=False, the default: it computes the same in training and in evaluation. Not there: inputs
-/// without a batch dimension.
+/// track_running_stats=False, the default: it computes the same in training and in evaluation. x may lack the batch
+/// dimension.
 class InstanceNorm : public Module {
  public:
   /// Throws ShapeError for another number of dimensions or channels, and for one value per channel.
