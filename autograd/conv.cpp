@@ -3,10 +3,15 @@
 //   y = conv(x, w)      X = input_grad(g, w)      W = weight_grad(g, x)
 #include "autograd/conv.h"
 
+#include <algorithm>
+
+#include "autograd/batch_internal.h"
 #include "autograd/elementwise.h"
 #include "autograd/half_internal.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
+#include "autograd/same_padding_internal.h"
+#include "autograd/transposed_internal.h"
 #include "autograd/view.h"
 #include "base/error.h"
 #include "kernels/expect_internal.h"
@@ -16,8 +21,11 @@ namespace hop {
 
 using autograd::BackwardContext;
 using autograd::is_recorded;
+using autograd::lacks_batch;
 using autograd::record;
 using autograd::save_if;
+using autograd::with_batch_of_one;
+using autograd::without_batch;
 
 namespace {
 
@@ -48,6 +56,7 @@ Tensor weight_grad(const Tensor& g, const Tensor& x, const Shape& w_shape, const
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+  if (lacks_batch(x, 4)) return without_batch(conv2d(with_batch_of_one(x), weight, bias, options));
   Tensor y = kernels::conv2d(x, weight, bias, options);
   if (!is_recorded(x, weight, bias)) return y;
   return record("conv2d", std::move(y), {x, weight, bias},
@@ -68,8 +77,15 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                 });
 }
 
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, SamePadding, const Conv2dOptions& options) {
+  return autograd::with_same_padding<2>("conv2d", x, weight, options, [&](const Tensor& padded, const auto& o) {
+    return conv2d(padded, weight, bias, o);
+  });
+}
+
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTranspose2dOptions& o) {
   constexpr const char* kOp = "conv_transpose2d";
+  if (lacks_batch(x, 4)) return without_batch(conv_transpose2d(with_batch_of_one(x), weight, bias, o));
   if (autograd::any_half(x, weight, bias)) {
     kernels::expect_any_floating(kOp, {&x, &weight}, {&bias});
     const kernels::PrecisionScope precision(kernels::Precision::tf32);  // factors of 16 bits are exact in it
@@ -81,6 +97,12 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
     throw ShapeError("[conv_transpose2d] expected input (N, C, H, W) and weight (C, K / groups, R, S), got " +
                      x.shape().to_string() + " and " + weight.shape().to_string());
   }
+  for (std::size_t d = 0; d < 2; ++d) {
+    if (o.stride[d] < 1 || o.dilation[d] < 1) {
+      throw ShapeError("[conv_transpose2d] expected a stride and a dilation of at least 1, got " +
+                       std::to_string(o.stride[d]) + " and " + std::to_string(o.dilation[d]));
+    }
+  }
   if (weight.numel() == 0 || x.size(2) < 1 || x.size(3) < 1) {
     throw ShapeError("[conv_transpose2d] expected an image and a weight with elements, got " + x.shape().to_string() +
                      " and " + weight.shape().to_string());
@@ -88,9 +110,10 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
   Shape y{x.size(0), checked_mul(weight.size(1), o.groups, kOp)};
   for (int d = 0; d < 2; ++d) {
     const auto i = static_cast<std::size_t>(d);
-    if (o.output_padding[i] < 0 || o.output_padding[i] >= o.stride[i]) {
+    if (o.output_padding[i] < 0 || o.output_padding[i] >= std::max(o.stride[i], o.dilation[i])) {
       throw ShapeError("[conv_transpose2d] expected an output_padding of at least 0 and below the stride " +
-                       std::to_string(o.stride[i]) + ", got " + std::to_string(o.output_padding[i]));
+                       std::to_string(o.stride[i]) + " or the dilation " + std::to_string(o.dilation[i]) + ", got " +
+                       std::to_string(o.output_padding[i]));
     }
     const std::int64_t reach = checked_mul(o.dilation[i], weight.size(2 + d) - 1, kOp);
     const std::int64_t full = checked_add(checked_mul(x.size(2 + d) - 1, o.stride[i], kOp), reach, kOp);
@@ -102,6 +125,9 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
                        ")");
     }
     y.push_back(size);
+  }
+  if (const auto larger = autograd::zeros_for_output_padding(o)) {
+    return conv_transpose2d(pad(x, larger->pads), weight, bias, larger->options);
   }
   const Tensor product = input_grad(x, weight, y, {o.stride, o.padding, o.dilation, o.groups});
   if (!bias.defined()) return product;

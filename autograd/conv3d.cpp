@@ -1,14 +1,18 @@
 #include "autograd/conv3d.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "autograd/batch_internal.h"
 #include "autograd/composed_internal.h"
 #include "autograd/conv.h"
 #include "autograd/copy.h"
 #include "autograd/half_internal.h"
 #include "autograd/index.h"
 #include "autograd/pad.h"
+#include "autograd/same_padding_internal.h"
+#include "autograd/transposed_internal.h"
 #include "autograd/view.h"
 #include "kernels/copy.h"
 #include "kernels/view.h"
@@ -18,7 +22,10 @@ namespace hop {
 using autograd::any_half;
 using autograd::expected;
 using autograd::in_f32;
+using autograd::lacks_batch;
 using autograd::rounded_like;
+using autograd::with_batch_of_one;
+using autograd::without_batch;
 
 namespace {
 
@@ -71,6 +78,7 @@ Tensor swapped(const Tensor& x) { return transpose(x, 1, 2); }
 
 Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv3dOptions& o) {
   constexpr const char* kOp = "conv3d";
+  if (lacks_batch(x, 5)) return without_batch(conv3d(with_batch_of_one(x), weight, bias, o));
   if (any_half(x, weight, bias)) {
     kernels::expect_any_floating(kOp, {&x, &weight}, {&bias});
     const kernels::PrecisionScope precision(kernels::Precision::tf32);  // factors of 16 bits are exact in it
@@ -111,8 +119,15 @@ Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   return swapped(reshape(y, {x.size(0), size[0], y.size(1), y.size(2), y.size(3)}));
 }
 
+Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, SamePadding, const Conv3dOptions& options) {
+  return autograd::with_same_padding<3>("conv3d", x, weight, options, [&](const Tensor& padded, const auto& o) {
+    return conv3d(padded, weight, bias, o);
+  });
+}
+
 Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTranspose3dOptions& o) {
   constexpr const char* kOp = "conv_transpose3d";
+  if (lacks_batch(x, 5)) return without_batch(conv_transpose3d(with_batch_of_one(x), weight, bias, o));
   if (any_half(x, weight, bias)) {
     kernels::expect_any_floating(kOp, {&x, &weight}, {&bias});
     const kernels::PrecisionScope precision(kernels::Precision::tf32);  // factors of 16 bits are exact in it
@@ -132,9 +147,10 @@ Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bia
   Sizes full{};  // before the padding is cut
   for (std::size_t d = 0; d < 3; ++d) {
     const std::int64_t n = x.size(static_cast<std::int64_t>(d) + 2);
-    if (n < 1 || o.output_padding[d] >= o.stride[d]) {
+    if (n < 1 || o.output_padding[d] >= std::max(o.stride[d], o.dilation[d])) {
       throw ShapeError(expected(kOp) + "a volume with elements and an output_padding below the stride " +
-                       text(o.stride) + ", got " + text(o.output_padding) + context(x, weight));
+                       text(o.stride) + " or the dilation " + text(o.dilation) + ", got " + text(o.output_padding) +
+                       context(x, weight));
     }
     full[d] =
         checked_add(checked_add(checked_mul(n - 1, o.stride[d], kOp), reach[d], kOp), o.output_padding[d] + 1, kOp);
@@ -145,6 +161,9 @@ Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bia
   }
   const std::int64_t channels = checked_mul(weight.size(1), o.groups, kOp), taps = weight.size(2);
   if (bias.defined()) kernels::expect_shape(kOp, "bias", bias, {channels});
+  if (const auto larger = autograd::zeros_for_output_padding(o)) {
+    return conv_transpose3d(pad(x, larger->pads), weight, bias, larger->options);
+  }
 
   const std::int64_t n = x.size(0), depth = x.size(2);
   const Tensor images = reshape(swapped(x), {n * depth, x.size(1), x.size(3), x.size(4)});

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 
+#include "autograd/same_padding.h"
 #include "tensor/tensor.h"
 
 namespace hop {
@@ -20,23 +21,28 @@ struct Conv3dOptions {
 
 /// torch.nn.functional.conv3d: x (N, C, D, H, W), weight (K, C / groups, T, R, S), bias (K) or undefined -> (N, K, O,
 /// P, Q) with O = (D + 2 padding - dilation (T - 1) - 1) / stride + 1, rounded down; P and Q likewise for rows and
-/// columns. Floating, equal dtypes. The result is a view, mostly not contiguous: call contiguous(y) before you read raw
-/// data. Memory: N O C T H W elements. Throws ShapeError, DtypeError.
+/// columns. Or (C, D, H, W) -> (K, O, P, Q). Floating, equal dtypes. The result is a view, mostly not contiguous: call
+/// contiguous(y) before you read raw data. Memory: N O C T H W elements. Throws ShapeError, DtypeError.
 Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv3dOptions& options = {});
+/// padding="same": the result has x's sizes. Throws ShapeError for a stride or a padding in `options`. (padding="valid"
+/// is none.)
+Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, SamePadding padding,
+              const Conv3dOptions& options = {});
 
 /// Triples are (depth, rows, columns).
 struct ConvTranspose3dOptions {
   std::array<std::int64_t, 3> stride = {1, 1, 1};
-  std::array<std::int64_t, 3> padding = {0, 0, 0};         ///< cut from every side of the result
-  std::array<std::int64_t, 3> output_padding = {0, 0, 0};  ///< more at the end of each dimension
+  std::array<std::int64_t, 3> padding = {0, 0, 0};  ///< cut from every side of the result
+  /// More at the end of each dimension: below the stride or below the dilation.
+  std::array<std::int64_t, 3> output_padding = {0, 0, 0};
   std::int64_t groups = 1;
   std::array<std::int64_t, 3> dilation = {1, 1, 1};
 };
 
 /// torch.nn.functional.conv_transpose3d, the gradient of conv3d() with respect to its input, as an operation: x (N, C,
 /// D, H, W), weight (C, K / groups, T, R, S), bias (K) or undefined -> (N, K, O, P, Q) with O = (D - 1) stride - 2
-/// padding + dilation (T - 1) + output_padding + 1; P and Q likewise. An output_padding is below the stride (PyTorch
-/// also takes one below the dilation). Layout as of conv3d(). Memory: N D K T P Q elements. Throws ShapeError,
+/// padding + dilation (T - 1) + output_padding + 1; P and Q likewise. Or (C, D, H, W) -> (K, O, P, Q). Layout as of
+/// conv3d(). Memory: N D K T P Q elements. Throws ShapeError,
 /// DtypeError.
 Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                         const ConvTranspose3dOptions& options = {});

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "autograd/arrange.h"
+#include "autograd/batch_internal.h"
 #include "autograd/composed_internal.h"
 #include "autograd/copy.h"
 #include "autograd/grad_mode.h"
@@ -85,6 +86,10 @@ PooledMaxima pool(const char* op, const Tensor& x, Sizes kernel, Sizes output, c
   if (autograd::any_half(x, samples)) {
     const PooledMaxima wide = pool(op, autograd::in_f32(x), kernel, output, autograd::in_f32(samples), samples_of);
     return {autograd::rounded_like(wide.values, x), wide.indices};
+  }
+  if (const int dims = static_cast<int>(kernel.size()) + 2; autograd::lacks_batch(x, dims)) {
+    return autograd::without_batch(pool(op, autograd::with_batch_of_one(x), kernel, output,
+                                        samples.dim() == 3 ? slice(samples, 0, 0, 1) : samples, samples_of));
   }
   check(op, x, kernel, output, samples);
   std::int64_t all = 1;

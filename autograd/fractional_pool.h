@@ -11,7 +11,8 @@
 namespace hop {
 
 /// torch.nn.functional.fractional_max_pool2d: the maximum of each of output_size = {P, Q} windows of `kernel` values:
-/// x (N, C, H, W) -> (N, C, P, Q). random_samples (N, C, 2), of x's dtype, in [0, 1): where the windows of an image
+/// x (N, C, H, W) -> (N, C, P, Q), or (C, H, W) -> (C, P, Q). random_samples (N, C, 2), of x's dtype, in [0, 1), and of
+/// one image (1, C, 2): where the windows of an image
 /// lie, first for its columns, then for its rows. With a = (H - kernel) / (P - 1) and sample u, window i begins in row
 /// trunc((i + u) a) - trunc(u a), and the last one ends with the image. A NaN wins; of several the first one (PyTorch:
 /// the last one). The gradient goes to the first maximum of each window. Cost: gathers that hold all windows. f32 or

@@ -8,6 +8,7 @@
 #include "autograd/attention.h"
 #include "autograd/autocast.h"
 #include "autograd/conv.h"
+#include "autograd/conv1d.h"
 #include "autograd/conv3d.h"
 #include "autograd/copy.h"
 #include "autograd/counting.h"

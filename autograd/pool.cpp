@@ -1,15 +1,18 @@
 // Pooling is linear once the places of the maxima are known: each gradient's gradient is the pooling itself.
 #include "autograd/pool.h"
 
+#include "autograd/batch_internal.h"
 #include "autograd/record.h"
 
 namespace hop {
 
 using autograd::BackwardContext;
 using autograd::is_recorded;
+using autograd::lacks_batch;
 using autograd::record;
 using autograd::save;
-using autograd::SavedTensor;
+using autograd::with_batch_of_one;
+using autograd::without_batch;
 
 namespace {
 
@@ -42,6 +45,7 @@ Tensor avg_spread(const Tensor& g, const Shape& x_shape, const Pool2dOptions& op
 }  // namespace
 
 PooledMaxima max_pool2d_with_indices(const Tensor& x, const Pool2dOptions& options) {
+  if (lacks_batch(x, 4)) return without_batch(max_pool2d_with_indices(with_batch_of_one(x), options));
   kernels::MaxPool2dResult result = kernels::max_pool2d(x, options);
   if (!is_recorded(x)) return {std::move(result.y), std::move(result.indices)};
   Tensor y = record("max_pool2d", std::move(result.y), {x},
@@ -54,6 +58,7 @@ PooledMaxima max_pool2d_with_indices(const Tensor& x, const Pool2dOptions& optio
 Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) { return max_pool2d_with_indices(x, options).values; }
 
 Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options) {
+  if (lacks_batch(x, 4)) return without_batch(avg_pool2d(with_batch_of_one(x), options));
   Tensor y = kernels::avg_pool2d(x, options);
   if (!is_recorded(x)) return y;
   return record("avg_pool2d", std::move(y), {x},

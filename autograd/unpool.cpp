@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "autograd/batch_internal.h"
 #include "autograd/composed_internal.h"
 #include "autograd/copy.h"
 #include "autograd/index_internal.h"
@@ -20,6 +21,10 @@ Tensor unpool(const char* op, const Tensor& x, const Tensor& indices, std::span<
   kernels::expect_any_floating(op, x);
   kernels::expect_same_device(op, {&x, &indices});
   const int rank = static_cast<int>(windows.size());
+  if (autograd::lacks_batch(x, rank + 2) && indices.shape() == x.shape()) {
+    const auto batch = [](const Tensor& t) { return autograd::with_batch_of_one(t); };
+    return autograd::without_batch(unpool(op, batch(x), batch(indices), windows, output_size));
+  }
   if (x.dim() != rank + 2 || indices.shape() != x.shape()) {
     throw ShapeError(expected(op) + "x (N, C, ..) with " + std::to_string(rank) +
                      " more dimensions and indices of its shape, got " + x.shape().to_string() + " and " +
@@ -30,12 +35,14 @@ Tensor unpool(const char* op, const Tensor& x, const Tensor& indices, std::span<
   for (int d = 0; d < rank; ++d) {
     const PoolWindow& w = windows[static_cast<std::size_t>(d)];
     const std::int64_t stride = w.stride == 0 ? w.kernel : w.stride, pooled = x.size(d + 2);
-    if (w.kernel < 1 || stride < 1 || w.padding < 0 || pooled < 1) {
-      throw ShapeError(expected(op) + "a kernel and a stride of at least 1, a padding of at least 0 and values, got " +
-                       std::to_string(w.kernel) + ", " + std::to_string(stride) + ", " + std::to_string(w.padding) +
-                       " and " + x.shape().to_string());
+    if (w.kernel < 1 || stride < 1 || w.padding < 0 || w.dilation < 1 || pooled < 1) {
+      throw ShapeError(expected(op) +
+                       "a kernel, a stride and a dilation of at least 1, a padding of at least 0 and values, got " +
+                       std::to_string(w.kernel) + ", " + std::to_string(stride) + ", " + std::to_string(w.dilation) +
+                       ", " + std::to_string(w.padding) + " and " + x.shape().to_string());
     }
-    const std::int64_t full = checked_add(checked_mul(pooled - 1, stride, op), w.kernel, op);
+    const std::int64_t span = checked_add(checked_mul(w.dilation, w.kernel - 1, op), 1, op);
+    const std::int64_t full = checked_add(checked_mul(pooled - 1, stride, op), span, op);
     const std::int64_t natural = full - checked_mul(2, w.padding, op);
     const std::int64_t size = output_size.empty() ? natural : output_size[static_cast<std::size_t>(d)];
     if (size < 1 || size <= natural - stride || size >= checked_add(natural, stride, op)) {
@@ -63,7 +70,8 @@ Tensor max_unpool1d(const Tensor& x, const Tensor& indices, const PoolWindow& wi
 Tensor max_unpool2d(const Tensor& x, const Tensor& indices, const Pool2dOptions& options,
                     const std::optional<std::array<std::int64_t, 2>>& output_size) {
   std::array<PoolWindow, 2> windows;
-  for (std::size_t d = 0; d < 2; ++d) windows[d] = {options.kernel[d], options.stride[d], options.padding[d]};
+  for (std::size_t d = 0; d < 2; ++d)
+    windows[d] = {options.kernel[d], options.stride[d], options.padding[d], options.dilation[d]};
   const std::array<std::int64_t, 2> sizes = output_size.value_or(std::array<std::int64_t, 2>{});
   return unpool("max_unpool2d", x, indices, windows, std::span(sizes).first(output_size.has_value() ? 2 : 0));
 }

@@ -11,9 +11,9 @@ struct SmallCnn : hop::nn::Module {
       : conv(register_module("conv", hop::nn::Conv2d(1, width, 5, {.padding = 2}))),
         out(register_module("out", hop::nn::Linear(width * 7 * 7, classes))) {}
 
-  hop::Tensor forward(const hop::Tensor& x) override {                                     // (N, 1, 28, 28)
-    const hop::Tensor features = hop::max_pool2d(hop::relu(conv(x)), {.kernel = {4, 4}});  // (N, width, 7, 7)
-    return out(hop::flatten(features, 1));                                                 // (N, classes)
+  hop::Tensor forward(const hop::Tensor& x) override {                    // (N, 1, 28, 28)
+    const hop::Tensor features = hop::max_pool2d(hop::relu(conv(x)), 4);  // (N, width, 7, 7)
+    return out(hop::flatten(features, 1));                                // (N, classes)
   }
 
   hop::nn::Conv2d conv;

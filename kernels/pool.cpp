@@ -20,28 +20,90 @@ void expect_image(const char* op, const Shape& x) {
   if (x.size() != 4) throw ShapeError(prefix(op) + "x (N, C, H, W), got " + x.to_string());
 }
 
+std::int64_t step_of(const Pool2dOptions& o, std::size_t d) { return o.stride[d] == 0 ? o.kernel[d] : o.stride[d]; }
+
+/// Throws ShapeError if a window steps over all `size` values: it then begins before the first of them.
+void expect_values_in_windows(const char* op, std::int64_t size, std::int64_t outputs, const Pool2dOptions& o,
+                              std::size_t d) {
+  const std::int64_t dilation = o.dilation[d];
+  if (dilation <= size) return;
+  for (std::int64_t i = 0; i < outputs; ++i) {
+    const std::int64_t before = o.padding[d] - i * step_of(o, d);
+    if (before <= 0) return;
+    if ((dilation - before % dilation) % dilation >= size) {
+      throw ShapeError(prefix(op) + "windows that meet the image, got dilation " + std::to_string(dilation) +
+                       " and padding " + std::to_string(o.padding[d]) + " for " + std::to_string(size) + " values");
+    }
+  }
+}
+
 /// Outputs along dimension d (0: rows, 1: columns).
 std::int64_t outputs(const char* op, const Shape& x, const Pool2dOptions& o, std::size_t d) {
-  const std::int64_t kernel = o.kernel[d], padding = o.padding[d], size = x[2 + static_cast<int>(d)];
-  if (kernel < 1 || o.stride[d] < 0) {
+  const std::int64_t padding = o.padding[d], size = x[2 + static_cast<int>(d)];
+  if (o.kernel[d] < 1 || o.stride[d] < 0) {
     throw ShapeError(prefix(op) + "a kernel of at least 1 and a stride of at least 0, got kernel " +
-                     std::to_string(kernel) + " and stride " + std::to_string(o.stride[d]));
+                     std::to_string(o.kernel[d]) + " and stride " + std::to_string(o.stride[d]));
   }
+  if (o.dilation[d] < 1)
+    throw ShapeError(prefix(op) + "a dilation of at least 1, got " + std::to_string(o.dilation[d]));
+  const std::int64_t kernel = checked_add(checked_mul(o.dilation[d], o.kernel[d] - 1, op), 1, op);
   if (padding < 0 || padding > kernel - padding) {
     throw ShapeError(prefix(op) + "padding of at most half the kernel, got " + std::to_string(padding) +
                      " for kernel " + std::to_string(kernel));
   }
   const std::int64_t room = checked_add(size, checked_mul(2, padding, op), op);
-  if (room < kernel) {
+  const std::int64_t step = step_of(o, d), left = checked_add(room - kernel, o.ceil_mode ? step - 1 : 0, op);
+  if (left < 0 || size < 1) {
     throw ShapeError(prefix(op) + "an image of at least the kernel's size " + std::to_string(kernel) + ", got " +
                      x.to_string() + " with padding " + std::to_string(padding));
   }
-  return (room - kernel) / (o.stride[d] == 0 ? kernel : o.stride[d]) + 1;
+  std::int64_t count = left / step + 1;
+  // A window that begins behind the image has no values.
+  if (o.ceil_mode && count - 1 > (size + padding - 1) / step) --count;
+  expect_values_in_windows(op, size, count, o, d);
+  return count;
 }
 
 PoolShape pool_shape(const Shape& x, const Shape& y, const Pool2dOptions& o) {
-  const auto step = [&](std::size_t d) { return o.stride[d] == 0 ? o.kernel[d] : o.stride[d]; };
-  return {x[0] * x[1], x[2], x[3], y[2], y[3], o.kernel[0], o.kernel[1], step(0), step(1), o.padding[0], o.padding[1]};
+  return {.planes = x[0] * x[1],
+          .h = x[2],
+          .w = x[3],
+          .p = y[2],
+          .q = y[3],
+          .r = o.kernel[0],
+          .s = o.kernel[1],
+          .row_step = step_of(o, 0),
+          .column_step = step_of(o, 1),
+          .row_padding = o.padding[0],
+          .column_padding = o.padding[1],
+          .row_dilation = o.dilation[0],
+          .column_dilation = o.dilation[1]};
+}
+
+/// The same for averages. Windows that all count r s values get this divisor, the fast case.
+PoolShape average_shape(const Shape& x, const Shape& y, const Pool2dOptions& o) {
+  PoolShape z = pool_shape(x, y, o);
+  z.counts_padding = o.count_include_pad;
+  const auto is_whole = [&](std::int64_t size, std::int64_t outputs, std::size_t d) {
+    const bool fits = (outputs - 1) * step_of(o, d) + o.kernel[d] <= size + 2 * o.padding[d];
+    return fits && (o.count_include_pad || o.padding[d] == 0);
+  };
+  if (is_whole(z.h, z.p, 0) && is_whole(z.w, z.q, 1)) z.divisor = z.r * z.s;
+  if (o.divisor_override) z.divisor = *o.divisor_override;
+  return z;
+}
+
+void expect_max_options(const char* op, const Pool2dOptions& o) {
+  if (o.count_include_pad && !o.divisor_override) return;
+  throw ShapeError(prefix(op) + "neither count_include_pad nor divisor_override, which belong to averages");
+}
+
+void expect_average_options(const char* op, const Pool2dOptions& o) {
+  if (o.dilation != std::array<std::int64_t, 2>{1, 1}) {
+    throw ShapeError(prefix(op) + "a dilation of 1, because only maxima have another, got (" +
+                     std::to_string(o.dilation[0]) + ", " + std::to_string(o.dilation[1]) + ")");
+  }
+  if (o.divisor_override == 0) throw ShapeError(prefix(op) + "a divisor_override other than 0, got 0");
 }
 
 /// An uninitialised image in the layout of x.
@@ -76,6 +138,7 @@ Shape pool2d_shape(const Shape& x, const Pool2dOptions& options, const char* op)
 
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {
   expect_any_floating("max_pool2d", x);
+  expect_max_options("max_pool2d", options);
   if (is_half(x)) {
     const MaxPool2dResult wide = max_pool2d(widened(x), options);
     return {narrowed("max_pool2d", wide.y, x.dtype()), wide.indices};
@@ -119,22 +182,24 @@ Tensor max_pool2d_gather(const Tensor& gg, const Tensor& indices) {
 
 Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options) {
   expect_any_floating("avg_pool2d", x);
+  expect_average_options("avg_pool2d", options);
   if (is_half(x)) return narrowed("avg_pool2d", avg_pool2d(widened(x), options), x.dtype());
   const Tensor image = image_operand(x);
   const Tensor y = empty_like(image, pool2d_shape(x.shape(), options, "avg_pool2d"), x.dtype());
-  if (y.numel() != 0) operations<PoolOperations>(x).avg_pool2d(pool_shape(x.shape(), y.shape(), options), image, y);
+  if (y.numel() != 0) operations<PoolOperations>(x).avg_pool2d(average_shape(x.shape(), y.shape(), options), image, y);
   return y;
 }
 
 Tensor avg_pool2d_grad(const Tensor& g, const Shape& x_shape, const Pool2dOptions& options) {
   constexpr const char* kOp = "avg_pool2d gradient";
   expect_any_floating(kOp, g);
+  expect_average_options(kOp, options);
   if (is_half(g)) return narrowed(kOp, avg_pool2d_grad(widened(g), x_shape, options), g.dtype());
   expect_shape(kOp, "g", g, pool2d_shape(x_shape, options, kOp));
   const Tensor image = image_operand(g);
   const Tensor dx = empty_like(image, x_shape, g.dtype());
   if (dx.numel() != 0)
-    operations<PoolOperations>(g).avg_pool2d_grad(pool_shape(x_shape, g.shape(), options), image, dx);
+    operations<PoolOperations>(g).avg_pool2d_grad(average_shape(x_shape, g.shape(), options), image, dx);
   return dx;
 }
 

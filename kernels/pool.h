@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "tensor/tensor.h"
 
@@ -9,8 +10,16 @@ namespace hop {
 
 struct Pool2dOptions {
   std::array<std::int64_t, 2> kernel = {2, 2};
-  std::array<std::int64_t, 2> stride = {0, 0};   ///< 0: equal to the kernel
-  std::array<std::int64_t, 2> padding = {0, 0};  ///< at most half the kernel
+  std::array<std::int64_t, 2> stride = {0, 0};  ///< 0: equal to the kernel
+  /// At most half of what the kernel spans. (PyTorch: in images and volumes at most half the kernel.)
+  std::array<std::int64_t, 2> padding = {0, 0};
+  /// The distance between the values of a window, for maxima: a kernel spans dilation (kernel - 1) + 1 values.
+  std::array<std::int64_t, 2> dilation = {1, 1};
+  /// P and Q are rounded up: the last windows may reach beyond the padding, and begin in the image or the padding
+  /// before it.
+  bool ceil_mode = false;
+  bool count_include_pad = true;                      ///< for averages: values of the padding count, as zeros
+  std::optional<std::int64_t> divisor_override = {};  ///< for averages: what sums are divided by, not 0
 };
 
 namespace kernels {
@@ -20,11 +29,12 @@ struct MaxPool2dResult {
   Tensor indices{};  ///< i64 (N, C, P, Q): h * W + w of the first maximum in each window
 };
 
-/// The shape rule: (N, C, H, W) -> (N, C, P, Q), P = (H + 2 padding - kernel) / stride + 1, rounded down. Throws
-/// ShapeError, whose message names `op`, for a window that does not fit, and for planes or windows of 2^31 values.
+/// The shape rule: (N, C, H, W) -> (N, C, P, Q), P = (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, rounded
+/// down, or up in ceil_mode. Throws ShapeError, whose message names `op`, for a window that does not fit, or that steps
+/// over the whole image, and for planes or windows of 2^31 values.
 Shape pool2d_shape(const Shape& x, const Pool2dOptions& options, const char* op);
 
-/// x floating. NaN wins.
+/// x floating. NaN wins. Throws ShapeError for options of averages.
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options);
 /// Adds g (N, C, P, Q) at `indices` into zeros of x_shape. `windows`: the pooling that the indices come from, if any.
 /// With it, a GPU lets each value of x gather from its windows and ignores an index outside its window.
@@ -32,7 +42,8 @@ Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_sh
                        const Pool2dOptions* windows = nullptr);
 /// The gradient of max_pool2d_grad: reads gg (x_shape) at `indices`.
 Tensor max_pool2d_gather(const Tensor& gg, const Tensor& indices);
-/// Mean over each window; padded zeros count (count_include_pad, PyTorch's default).
+/// Mean over each window; padded zeros count unless count_include_pad is false. What a window has beyond the padding
+/// never counts. Throws ShapeError for a dilation and for a divisor of 0.
 Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options);
 Tensor avg_pool2d_grad(const Tensor& g, const Shape& x_shape, const Pool2dOptions& options);
 

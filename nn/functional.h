@@ -9,14 +9,17 @@ namespace hop::nn::functional {
 
 using hop::adaptive_avg_pool;
 using hop::adaptive_max_pool;
+using hop::adaptive_max_pool_with_indices;
 using hop::attention;
 using hop::avg_pool1d;
 using hop::avg_pool2d;
 using hop::avg_pool3d;
 using hop::binary_cross_entropy;
 using hop::binary_cross_entropy_with_logits;
+using hop::conv1d;
 using hop::conv2d;
 using hop::conv3d;
+using hop::conv_transpose1d;
 using hop::conv_transpose2d;
 using hop::conv_transpose3d;
 using hop::cosine_embedding_loss;

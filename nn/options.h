@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 
+#include "autograd/same_padding.h"
+
 namespace hop::nn {
 
 /// Height and width; one number is a square: `{.padding = 2}`, `{.padding = {1, 2}}`.
@@ -26,10 +28,9 @@ struct Size3d {
   constexpr bool operator==(const Size3d&) const = default;
 };
 
-/// The padding of a convolution that keeps the size of the image: dilation (kernel - 1) zeros, half of them on each
-/// side, and one more at the end if their number is odd. For a stride of 1. PyTorch's padding="same".
-struct SamePadding {};
-inline constexpr SamePadding kSame{};
+/// PyTorch's padding="same".
+using hop::kSame;
+using hop::SamePadding;
 
 /// Zeros on every side, or kSame: `{.padding = 1}`, `{.padding = {1, 2}}`, `{.padding = nn::kSame}`.
 struct Padding2d {

@@ -12,10 +12,10 @@ struct Net : nn::Module {
   nn::Dropout drop = register_module("drop", nn::Dropout());
   nn::Linear fc2 = register_module("fc2", nn::Linear(50, 10));
 
-  Tensor forward(const Tensor& images) override {                                // (N, 1, 28, 28)
-    Tensor x = relu(max_pool2d(conv1(images), {.kernel = {2, 2}}));              // (N, 10, 12, 12)
-    x = flatten(relu(max_pool2d(conv2_drop(conv2(x)), {.kernel = {2, 2}})), 1);  // (N, 20 * 4 * 4)
-    return log_softmax(fc2(drop(relu(fc1(x)))), 1);                              // (N, 10)
+  Tensor forward(const Tensor& images) override {               // (N, 1, 28, 28)
+    Tensor x = relu(max_pool2d(conv1(images), 2));              // (N, 10, 12, 12)
+    x = flatten(relu(max_pool2d(conv2_drop(conv2(x)), 2)), 1);  // (N, 20 * 4 * 4)
+    return log_softmax(fc2(drop(relu(fc1(x)))), 1);             // (N, 10)
   }
 };
 

@@ -14,7 +14,7 @@ HOP_EACH_ISA(
     /// indices: h * W + w of the first maximum in the plane. A NaN is the maximum.
     template <class T> void max_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t* indices,
                                             std::int64_t begin, std::int64_t end);
-    /// The sum of each window divided by r s.
+    /// The sum of each window divided by the divisor.
     template <class T>
     void avg_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t begin, std::int64_t end);
     template <class T>

@@ -2,6 +2,7 @@
 // each value has one writer: gradients are gathered, or added in a fixed order, never with atomics. Results equal the
 // CPU's to the last bit. Floors: values are read once and written once; overlapping windows read neighbours again, from
 // L1. __launch_bounds__(.., 1): by default ptxas plans for more blocks per multiprocessor and spills.
+// Long because its six kernels share what a window is.
 #include <algorithm>
 #include <limits>
 
@@ -37,16 +38,52 @@ struct Planes {
   }
 };
 
-/// The part of the window of an output, along one dimension, that lies in the image.
+/// The part of the window of an output, along one dimension, that lies in the image. With a dilation d: every d-th
+/// value of begin..end-1.
 struct Span {
   std::int64_t window_begin, begin, end;
   __device__ Span(std::int64_t output, std::int64_t step, std::int64_t padding, std::int64_t window, std::int64_t size)
       : window_begin(output * step - padding),
         begin(max(std::int64_t{0}, window_begin)),
         end(min(size, window_begin + window)) {}
+  __device__ Span(std::int64_t output, std::int64_t step, std::int64_t padding, std::int64_t window, std::int64_t size,
+                  std::int64_t dilation)
+      : Span(output, step, padding, spanned(window, dilation), size) {
+    if (window_begin < 0) begin = (dilation - -window_begin % dilation) % dilation;
+  }
+  static __device__ std::int64_t spanned(std::int64_t window, std::int64_t dilation) {
+    return (window - 1) * dilation + 1;
+  }
 };
+/// The rows and columns of an output's window.
+template <bool kDilated>
+__device__ Span rows_of(const PoolShape& z, std::int64_t p) {
+  if constexpr (kDilated)
+    return Span(p, z.row_step, z.row_padding, z.r, z.h, z.row_dilation);
+  else
+    return Span(p, z.row_step, z.row_padding, z.r, z.h);
+}
+template <bool kDilated>
+__device__ Span columns_of(const PoolShape& z, std::int64_t q) {
+  if constexpr (kDilated)
+    return Span(q, z.column_step, z.column_padding, z.s, z.w, z.column_dilation);
+  else
+    return Span(q, z.column_step, z.column_padding, z.s, z.w);
+}
 
-/// The outputs whose windows contain `place`, along one dimension: from the first window that reaches it to the last
+/// What the sum of output (p, q) is divided by. If it is not kConstant, windows differ.
+template <bool kConstant>
+__device__ std::int64_t divisor_of(const PoolShape& z, std::int64_t p, std::int64_t q) {
+  if constexpr (kConstant) return z.divisor;
+  const auto counted = [&](std::int64_t begin, std::int64_t window, std::int64_t padding, std::int64_t size) {
+    const std::int64_t outside = z.counts_padding ? padding : 0;
+    return min(begin + window, size + outside) - max(begin, -outside);
+  };
+  return counted(p * z.row_step - z.row_padding, z.r, z.row_padding, z.h) *
+         counted(q * z.column_step - z.column_padding, z.s, z.column_padding, z.w);
+}
+
+/// The outputs whose windows reach over `place`, along one dimension: from the first window that reaches it to the last
 /// that starts at or before it.
 struct OutputsOf {
   std::int64_t first, last;
@@ -65,41 +102,42 @@ __device__ void for_each_index(std::uint32_t n, const F& f) {
 }
 
 /// Calls f(place, window rows, window columns) for each output.
-template <class F>
+template <bool kDilated, class F>
 __device__ void for_each_window(const PoolShape& z, const Planes& outputs, std::uint32_t n, const F& f) {
   for_each_index(n, [&](std::uint32_t i) {
     const Place at = outputs.place(i);
-    f(i, at, Span(at.row, z.row_step, z.row_padding, z.r, z.h),
-      Span(at.column, z.column_step, z.column_padding, z.s, z.w));
+    f(i, at, rows_of<kDilated>(z, at.row), columns_of<kDilated>(z, at.column));
   });
 }
 
 /// Floor: s per input, s + 8 per output. A later value replaces the maximum only if it is larger, or is the first NaN.
-template <class T>
+template <class T, bool kDilated>
 __global__ void __launch_bounds__(kThreads, 1) max_pool(const __grid_constant__ PoolShape z, Planes outputs,
                                                         std::uint32_t n, const T* x, T* y, std::int64_t* indices) {
-  for_each_window(z, outputs, n, [&](std::uint32_t i, const Place& at, const Span& rows, const Span& columns) {
-    const T* plane = x + at.plane * z.h * z.w;
-    T best = -std::numeric_limits<T>::infinity();
-    std::int64_t place = rows.begin * z.w + columns.begin;  // the result for a window of -infinity
-    for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-      for (std::int64_t column = columns.begin; column < columns.end; ++column) {
-        const T value = plane[row * z.w + column];
-        if (!(value > best || (value != value && best == best))) continue;
-        best = value;
-        place = row * z.w + column;
-      }
-    }
-    y[i] = best;
-    indices[i] = place;
-  });
+  const std::int64_t row_dilation = kDilated ? z.row_dilation : 1, column_dilation = kDilated ? z.column_dilation : 1;
+  for_each_window<kDilated>(
+      z, outputs, n, [&](std::uint32_t i, const Place& at, const Span& rows, const Span& columns) {
+        const T* plane = x + at.plane * z.h * z.w;
+        T best = -std::numeric_limits<T>::infinity();
+        std::int64_t place = rows.begin * z.w + columns.begin;  // the result for a window of -infinity
+        for (std::int64_t row = rows.begin; row < rows.end; row += row_dilation) {
+          for (std::int64_t column = columns.begin; column < columns.end; column += column_dilation) {
+            const T value = plane[row * z.w + column];
+            if (!(value > best || (value != value && best == best))) continue;
+            best = value;
+            place = row * z.w + column;
+          }
+        }
+        y[i] = best;
+        indices[i] = place;
+      });
 }
 
 /// Floor: s per input and output. Padding counts as zeros.
-template <class T>
+template <class T, bool kConstant>
 __global__ void __launch_bounds__(kThreads, 1)
     avg_pool(const __grid_constant__ PoolShape z, Planes outputs, std::uint32_t n, const T* x, T* y) {
-  for_each_window(z, outputs, n, [&](std::uint32_t i, const Place& at, const Span& rows, const Span& columns) {
+  for_each_window<false>(z, outputs, n, [&](std::uint32_t i, const Place& at, const Span& rows, const Span& columns) {
     const T* plane = x + at.plane * z.h * z.w;
     const bool is_long = z.r * z.s > kShortSum;
     T sum = 0;
@@ -114,15 +152,16 @@ __global__ void __launch_bounds__(kThreads, 1)
         sum += plane[row * z.w + column];
       }
     }
+    const std::int64_t divisor = divisor_of<kConstant>(z, at.row, at.column);
     if (is_long)
-      y[i] = static_cast<T>((total + sum) / static_cast<double>(z.r * z.s));
+      y[i] = static_cast<T>((total + sum) / static_cast<double>(divisor));
     else
-      y[i] = sum / static_cast<T>(z.r * z.s);
+      y[i] = sum / static_cast<T>(divisor);
   });
 }
 
 /// Each input gathers from the outputs whose windows contain it. Floor: s per input and output.
-template <class T>
+template <class T, bool kConstant>
 __global__ void __launch_bounds__(kThreads, 1)
     avg_pool_grad(const __grid_constant__ PoolShape z, Planes inputs, std::uint32_t n, const T* g, T* dx) {
   for_each_index(n, [&](std::uint32_t i) {
@@ -130,13 +169,15 @@ __global__ void __launch_bounds__(kThreads, 1)
     const OutputsOf rows(at.row, z.row_step, z.row_padding, z.r, z.p);
     const OutputsOf columns(at.column, z.column_step, z.column_padding, z.s, z.q);
     const T* plane = g + at.plane * z.p * z.q;
-    const T count = static_cast<T>(z.r * z.s);
+    const T count = static_cast<T>(z.divisor);
     T sum = 0;
     for (std::int64_t p = rows.first; p <= rows.last; ++p) {
       std::int64_t first = columns.first;
       while (first <= columns.last) {
         const std::int64_t next = (first / kCpuBlock + 1) * kCpuBlock;
-        for (std::int64_t q = min(next - 1, columns.last); q >= first; --q) sum += plane[p * z.q + q] / count;
+        for (std::int64_t q = min(next - 1, columns.last); q >= first; --q) {
+          sum += plane[p * z.q + q] / (kConstant ? count : static_cast<T>(divisor_of<kConstant>(z, p, q)));
+        }
         first = next;
       }
     }
@@ -211,14 +252,15 @@ __global__ void __launch_bounds__(128) max_pool_grad(Indexed indexed, const T* g
 
 /// The same for indices that come from known windows: each input gathers from the outputs whose windows contain it, in
 /// their order. `first`: the first plane of this launch. Floor: as above.
-template <class T>
+template <class T, bool kDilated>
 __global__ void __launch_bounds__(kThreads, 1)
     max_pool_grad_by_windows(const __grid_constant__ PoolShape z, Planes inputs, std::uint32_t n, std::int64_t first,
                              Indexed indexed, const T* g, T* dx) {
   for_each_index(n, [&](std::uint32_t i) {
     const Place at = inputs.place(i);
-    const OutputsOf rows(at.row, z.row_step, z.row_padding, z.r, z.p);
-    const OutputsOf columns(at.column, z.column_step, z.column_padding, z.s, z.q);
+    const OutputsOf rows(at.row, z.row_step, z.row_padding, kDilated ? Span::spanned(z.r, z.row_dilation) : z.r, z.p);
+    const OutputsOf columns(at.column, z.column_step, z.column_padding,
+                            kDilated ? Span::spanned(z.s, z.column_dilation) : z.s, z.q);
     const std::int64_t plane = (first + at.plane) * indexed.outputs, here = std::int64_t{at.row} * z.w + at.column;
     T sum = 0;
     for (std::int64_t p = rows.first; p <= rows.last; ++p) {
@@ -226,8 +268,7 @@ __global__ void __launch_bounds__(kThreads, 1)
         const std::int64_t output = plane + p * z.q + q, place = indexed.index[output];
         if (place == here) sum += g[output];
         // Of all inputs in a window, the first one reports an index out of range.
-        const bool is_first = at.row == Span(p, z.row_step, z.row_padding, z.r, z.h).begin &&
-                              at.column == Span(q, z.column_step, z.column_padding, z.s, z.w).begin;
+        const bool is_first = at.row == rows_of<kDilated>(z, p).begin && at.column == columns_of<kDilated>(z, q).begin;
         if (is_first) static_cast<void>(indexed.place(output));
       }
     }
@@ -266,13 +307,16 @@ Indexed indexed_by(const char* op, const Tensor& indices, const Tensor& image) {
           indices.size(2) * indices.size(3), fault_of(op)};
 }
 
+bool is_dilated(const PoolShape& z) { return z.row_dilation != 1 || z.column_dilation != 1; }
+
 void gather_by_windows(const PoolShape& z, const Tensor& g, const Tensor& indices, const Tensor& dx) {
   if (max_pool_pairs_grad(z, g, indices, dx)) return;
   const Indexed indexed = indexed_by("max_pool2d_grad", indices, dx);
   visit_floating(dx, [&]<class T>(T) {
     for_plane_runs(indexed.planes, indexed.size, [&](std::int64_t first, std::int64_t planes) {
       const std::int64_t n = planes * indexed.size;
-      launch(max_pool_grad_by_windows<T>, dim3(blocks_for(n)), dim3(kThreads), 0, current_stream(), z, Planes(z.h, z.w),
+      launch(is_dilated(z) ? max_pool_grad_by_windows<T, true> : max_pool_grad_by_windows<T, false>,
+             dim3(blocks_for(n)), dim3(kThreads), 0, current_stream(), z, Planes(z.h, z.w),
              static_cast<std::uint32_t>(n), first, indexed, g.data<T>(), dx.data<T>());
     });
   });
@@ -281,23 +325,24 @@ void gather_by_windows(const PoolShape& z, const Tensor& g, const Tensor& indice
 void max_pool2d(const PoolShape& z, const Tensor& x, const Tensor& y, const Tensor& indices) {
   if (max_pool_pairs(z, x, y, indices)) return;
   visit_floating(x, [&]<class T>(T) {
-    launch_planes(max_pool<T>, z, z.p, z.q, PerPlane<const T>{x.data<T>(), z.h * z.w},
-                  PerPlane<T>{y.data<T>(), z.p * z.q}, PerPlane<std::int64_t>{indices.data<std::int64_t>(), z.p * z.q});
+    launch_planes(is_dilated(z) ? max_pool<T, true> : max_pool<T, false>, z, z.p, z.q,
+                  PerPlane<const T>{x.data<T>(), z.h * z.w}, PerPlane<T>{y.data<T>(), z.p * z.q},
+                  PerPlane<std::int64_t>{indices.data<std::int64_t>(), z.p * z.q});
   });
 }
 
 void avg_pool2d(const PoolShape& z, const Tensor& x, const Tensor& y) {
   if (average_pool_pairs(z, x, y)) return;
   visit_floating(x, [&]<class T>(T) {
-    launch_planes(avg_pool<T>, z, z.p, z.q, PerPlane<const T>{x.data<T>(), z.h * z.w},
-                  PerPlane<T>{y.data<T>(), z.p * z.q});
+    launch_planes(z.divisor != 0 ? avg_pool<T, true> : avg_pool<T, false>, z, z.p, z.q,
+                  PerPlane<const T>{x.data<T>(), z.h * z.w}, PerPlane<T>{y.data<T>(), z.p * z.q});
   });
 }
 
 void avg_pool2d_grad(const PoolShape& z, const Tensor& g, const Tensor& dx) {
   visit_floating(dx, [&]<class T>(T) {
-    launch_planes(avg_pool_grad<T>, z, z.h, z.w, PerPlane<const T>{g.data<T>(), z.p * z.q},
-                  PerPlane<T>{dx.data<T>(), z.h * z.w});
+    launch_planes(z.divisor != 0 ? avg_pool_grad<T, true> : avg_pool_grad<T, false>, z, z.h, z.w,
+                  PerPlane<const T>{g.data<T>(), z.p * z.q}, PerPlane<T>{dx.data<T>(), z.h * z.w});
   });
 }
 

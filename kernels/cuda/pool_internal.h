@@ -1,5 +1,6 @@
-// Pooling by adjacent windows of 2 x 2, in packets. For other windows, for images whose rows are not whole packets of
-// 16 bytes, and for operands that are not aligned to 16 bytes, each function does nothing and returns false.
+// Pooling by adjacent windows of 2 x 2 that all lie in the image, in packets. For other windows, for images whose rows
+// are not whole packets of 16 bytes, and for operands that are not aligned to 16 bytes, each function does nothing and
+// returns false.
 #pragma once
 
 #include "kernels/shapes_internal.h"

@@ -133,7 +133,7 @@ void for_each_run(const PoolShape& z, std::int64_t rows, const F& launch_run) {
 template <class T>
 bool are_pairs(const PoolShape& z) {
   return z.r == 2 && z.s == 2 && z.row_step == 2 && z.column_step == 2 && z.row_padding == 0 && z.column_padding == 0 &&
-         z.w % kPerAccess<T> == 0;
+         z.row_dilation == 1 && z.column_dilation == 1 && 2 * z.p <= z.h && z.w % kPerAccess<T> == 0;
 }
 
 }  // namespace
@@ -154,7 +154,7 @@ bool max_pool_pairs(const PoolShape& z, const Tensor& x, const Tensor& y, const 
 bool average_pool_pairs(const PoolShape& z, const Tensor& x, const Tensor& y) {
   bool done = false;
   visit_floating(x, [&]<class T>(T) {
-    if (!are_pairs<T>(z) || !all_aligned(x.raw_data(), y.raw_data())) return;
+    if (!are_pairs<T>(z) || z.divisor != 4 || !all_aligned(x.raw_data(), y.raw_data())) return;
     for_each_run<T>(z, z.p, [&](const Pairs& pairs) {
       launch(average_pairs<T>, dim3(blocks_for(pairs.n)), dim3(kThreads), 0, current_stream(), pairs, x.data<T>(),
              y.data<T>());

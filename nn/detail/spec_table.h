@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "autograd/pad.h"
 #include "data/input.h"
 #include "nn/module.h"
 #include "nn/options.h"
@@ -53,7 +54,8 @@ class Arguments {
   std::optional<double> optional_number(std::size_t i) const;
   std::vector<double> numbers(std::size_t i) const;  ///< at least one
   Size2d size(std::size_t i) const;
-  Padding2d padding(std::size_t i) const;  ///< a size, or "same"
+  Padding2d padding(std::size_t i) const;     ///< a size, or "same"
+  PadMode padding_mode(std::size_t i) const;  ///< "zeros", "reflect", "replicate", "circular"
   bool flag(std::size_t i) const { return values_[i] == "true"; }
   const std::string& text(std::size_t i) const { return values_[i]; }
   std::span<const std::int64_t> words() const { return words_; }

@@ -1,9 +1,11 @@
 // The values of a spec's attributes: parsing, checking, canonical text.
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <optional>
 
 #include "base/words.h"
+#include "nn/detail/convolution.h"
 #include "nn/detail/spec_table.h"
 #include "nn/detail/text.h"
 
@@ -66,6 +68,11 @@ Size2d Arguments::size(std::size_t i) const { return parse_size(values_.at(i)).v
 
 Padding2d Arguments::padding(std::size_t i) const {
   return values_.at(i) == kSameText ? Padding2d(kSame) : Padding2d(size(i));
+}
+
+PadMode Arguments::padding_mode(std::size_t i) const {
+  const auto* found = std::ranges::find(kPaddingModes, values_.at(i));
+  return static_cast<PadMode>(found - std::begin(kPaddingModes));
 }
 
 std::string canonical_value(const Attribute& attribute, std::string_view text) {

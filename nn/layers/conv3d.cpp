@@ -1,6 +1,5 @@
 #include "nn/layers/conv3d.h"
 
-#include "autograd/pad.h"
 #include "nn/detail/convolution.h"
 #include "nn/detail/text.h"
 
@@ -53,31 +52,26 @@ Conv3d::Conv3d(std::int64_t in_channels, std::int64_t out_channels, Size3d kerne
     : weight(register_parameter("weight", new_weight(in_channels, out_channels, kernel_size, options))),
       bias(options.bias ? register_parameter("bias", detail::fresh_weight({out_channels}, options.dtype))
                         : Parameter()),
-      options_{options.stride.sizes, options.padding.size.sizes, options.dilation.sizes, options.groups},
-      is_same_(options.padding.is_same) {
-  if (!is_same_) return;
-  bool is_even = true;
-  for (std::size_t d = 0; d < 3; ++d) {
-    const std::int64_t zeros = checked_mul(options_.dilation[d], kernel_size.sizes[d] - 1, "Conv3d");
-    is_even &= zeros % 2 == 0;
-    options_.padding[d] = zeros / 2;
-    pads_.insert(pads_.begin(), {zeros / 2, zeros - zeros / 2});  // pad() counts from the last dimension
-  }
-  if (is_even) {
-    pads_.clear();
-  } else {
-    options_.padding = {0, 0, 0};
-  }
+      padding_(options.padding),
+      padding_mode_(options.padding_mode),
+      options_{options.stride.sizes, {0, 0, 0}, options.dilation.sizes, options.groups} {
+  const detail::Surroundings<3> around("Conv3d", options.padding.size.sizes, options.padding.is_same, padding_mode_,
+                                       kernel_size.sizes, options_.dilation);
+  options_.padding = around.padding;
+  pads_ = around.pads;
 }
 
-Tensor Conv3d::forward(const Tensor& x) { return conv3d(pads_.empty() ? x : pad(x, pads_), weight, bias, options_); }
+Tensor Conv3d::forward(const Tensor& x) {
+  return conv3d(detail::surrounded(x, pads_, padding_mode_), weight, bias, options_);
+}
 
 void Conv3d::reset_parameters(const ParameterKeys& keys) { detail::reset_convolution(weight, bias, keys); }
 
 std::string Conv3d::extra_repr() const {
   return text_of(weight.size(1) * options_.groups, weight.size(0), weight, options_.stride) +
-         (is_same_ ? ", padding=same" : text_of("padding", options_.padding, 0)) +
-         text_of("dilation", options_.dilation, 1) + text_of(options_.groups, bias);
+         (padding_.is_same ? ", padding=same" : text_of("padding", padding_.size.sizes, 0)) +
+         text_of("dilation", options_.dilation, 1) + text_of(options_.groups, bias) +
+         detail::padding_mode_text(padding_mode_);
 }
 
 ConvTranspose3d::ConvTranspose3d(std::int64_t in_channels, std::int64_t out_channels, Size3d kernel_size,
@@ -89,6 +83,15 @@ ConvTranspose3d::ConvTranspose3d(std::int64_t in_channels, std::int64_t out_chan
                options.dilation.sizes} {}
 
 Tensor ConvTranspose3d::forward(const Tensor& x) { return conv_transpose3d(x, weight, bias, options_); }
+
+Tensor ConvTranspose3d::operator()(const Tensor& x, Size3d output_size) {
+  return with_hooks(x, [&](const Tensor& input) {
+    const auto inputs = detail::last_sizes<3>("ConvTranspose3d", input);
+    const std::array kernel = {weight.size(2), weight.size(3), weight.size(4)};
+    return conv_transpose3d(input, weight, bias,
+                            detail::for_output_size("ConvTranspose3d", options_, inputs, kernel, output_size.sizes));
+  });
+}
 
 void ConvTranspose3d::reset_parameters(const ParameterKeys& keys) { detail::reset_convolution(weight, bias, keys); }
 

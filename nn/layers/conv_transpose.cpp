@@ -1,5 +1,5 @@
 // ConvTranspose1d, ConvTranspose2d, Unfold and Fold.
-#include "autograd/view.h"
+#include "autograd/conv1d.h"
 #include "base/error.h"
 #include "kernels/expect_internal.h"
 #include "nn/detail/convolution.h"
@@ -46,6 +46,15 @@ ConvTranspose2d::ConvTranspose2d(std::int64_t in_channels, std::int64_t out_chan
 
 Tensor ConvTranspose2d::forward(const Tensor& x) { return conv_transpose2d(x, weight, bias, options_); }
 
+Tensor ConvTranspose2d::operator()(const Tensor& x, Size2d output_size) {
+  return with_hooks(x, [&](const Tensor& input) {
+    const auto inputs = detail::last_sizes<2>("ConvTranspose2d", input);
+    const std::array kernel = {weight.size(2), weight.size(3)};
+    return conv_transpose2d(input, weight, bias,
+                            detail::for_output_size("ConvTranspose2d", options_, inputs, kernel, output_size.array()));
+  });
+}
+
 void ConvTranspose2d::reset_parameters(const ParameterKeys& keys) { detail::reset_convolution(weight, bias, keys); }
 
 std::string ConvTranspose2d::extra_repr() const {
@@ -69,16 +78,27 @@ ConvTranspose1d::ConvTranspose1d(std::int64_t in_channels, std::int64_t out_chan
 
 Tensor ConvTranspose1d::forward(const Tensor& x) {
   kernels::expect_defined("ConvTranspose1d", x);
-  if (x.dim() != 3 || x.size(1) != weight.size(0)) {
-    throw ShapeError("[ConvTranspose1d] expected (N, C, L) with " + std::to_string(weight.size(0)) + " channels, got " +
-                     x.shape().to_string());
+  if ((x.dim() != 3 && x.dim() != 2) || x.size(-2) != weight.size(0)) {
+    throw ShapeError("[ConvTranspose1d] expected (N, C, L) or (C, L) with " + std::to_string(weight.size(0)) +
+                     " channels, got " + x.shape().to_string());
   }
-  const hop::ConvTranspose2dOptions flat{{1, options_.stride},
-                                         {0, options_.padding},
-                                         {0, options_.output_padding},
-                                         options_.groups,
-                                         {1, options_.dilation}};
-  return squeeze(conv_transpose2d(unsqueeze(x, 2), unsqueeze(weight, 2), bias, flat), 2);
+  return conv_transpose1d(
+      x, weight, bias,
+      {options_.stride, options_.padding, options_.output_padding, options_.groups, options_.dilation});
+}
+
+Tensor ConvTranspose1d::operator()(const Tensor& x, std::int64_t output_size) {
+  return with_hooks(x, [&](const Tensor& input) {
+    struct {
+      std::array<std::int64_t, 1> stride, padding, dilation, output_padding;
+    } const own{{options_.stride}, {options_.padding}, {options_.dilation}, {0}};
+    const std::array size = {output_size}, kernel = {weight.size(2)};
+    const auto inputs = detail::last_sizes<1>("ConvTranspose1d", input);
+    const auto made = detail::for_output_size("ConvTranspose1d", own, inputs, kernel, size);
+    return conv_transpose1d(
+        input, weight, bias,
+        {options_.stride, options_.padding, made.output_padding[0], options_.groups, options_.dilation});
+  });
 }
 
 void ConvTranspose1d::reset_parameters(const ParameterKeys& keys) { detail::reset_convolution(weight, bias, keys); }

@@ -45,20 +45,24 @@ template <std::size_t N>
 Counts<N> output_of(const char* op, const Tensor& x, const std::optional<Counts<N>>& size,
                     const std::array<double, N>& ratio) {
   kernels::expect_any_floating(op, x);
-  if (x.dim() != static_cast<int>(N) + 2) {
-    throw ShapeError("[" + std::string(op) + "] expected " + (N == 2 ? "(N, C, H, W)" : "(N, C, D, H, W)") + ", got " +
+  const int rank = static_cast<int>(N);
+  if (x.dim() != rank + 2 && x.dim() != rank + 1) {
+    throw ShapeError("[" + std::string(op) + "] expected " +
+                     (N == 2 ? "(N, C, H, W) or (C, H, W)" : "(N, C, D, H, W) or (C, D, H, W)") + ", got " +
                      x.shape().to_string());
   }
   if (size) return *size;
   Counts<N> sizes;
   for (std::size_t d = 0; d < N; ++d) {
-    sizes[d] = static_cast<std::int64_t>(static_cast<double>(x.size(static_cast<int>(d) + 2)) * ratio[d]);
+    sizes[d] = static_cast<std::int64_t>(static_cast<double>(x.size(x.dim() - rank + static_cast<int>(d))) * ratio[d]);
   }
   return sizes;
 }
 
 Tensor samples_at(RandomAddress address, const Tensor& x, std::int64_t count) {
-  const Tensor samples = Tensor::empty({x.size(0), x.size(1), count}, widened(x.dtype()), x.device());
+  const bool is_batch = x.dim() == static_cast<int>(count) + 2;
+  const Tensor samples =
+      Tensor::empty({is_batch ? x.size(0) : 1, x.size(is_batch ? 1 : 0), count}, widened(x.dtype()), x.device());
   kernels::uniform_(samples, 0, 1, address);
   return samples;
 }

@@ -16,12 +16,13 @@ struct FractionalPool2dOptions {
   std::optional<Size2d> output_size{};
   /// Of the input's height and width, rounded down; above 0 and below 1 (ConfigError).
   std::optional<std::array<double, 2>> output_ratio{};
-  /// (N, C, 2): always the same windows, PyTorch's _random_samples. By default each call draws others.
+  /// (N, C, 2), or (1, C, 2) for one image: always the same windows, PyTorch's _random_samples. By default each call
+  /// draws others.
   Tensor random_samples{};
 };
 
-/// x (N, C, H, W) -> (N, C, P, Q): see fractional_max_pool2d(). Takes its numbers from the root's random address
-/// (Module::set_random_key), in evaluation, too, as in PyTorch. Not there: inputs without a batch dimension.
+/// x (N, C, H, W) -> (N, C, P, Q), or (C, H, W) -> (C, P, Q): see fractional_max_pool2d(). Takes its numbers from the
+/// root's random address (Module::set_random_key), in evaluation, too, as in PyTorch.
 class FractionalMaxPool2d : public Module {
  public:
   explicit FractionalMaxPool2d(Size2d kernel_size, const FractionalPool2dOptions& options = {});

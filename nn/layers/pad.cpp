@@ -22,8 +22,9 @@ Padding::Padding(const char* name, int dims, const std::vector<std::int64_t>& pa
 
 Tensor Padding::forward(const Tensor& x) {
   kernels::expect_defined(name_, x);
-  if (x.dim() != dims_ + 2) {
-    static constexpr const char* kForms[] = {"(N, C, L)", "(N, C, H, W)", "(N, C, D, H, W)"};
+  if (x.dim() != dims_ + 2 && x.dim() != dims_ + 1) {
+    static constexpr const char* kForms[] = {"(N, C, L) or (C, L)", "(N, C, H, W) or (C, H, W)",
+                                             "(N, C, D, H, W) or (C, D, H, W)"};
     throw ShapeError("[" + std::string(name_) + "] expected " + kForms[dims_ - 1] + ", got " + x.shape().to_string());
   }
   return pad(x, pads_, mode_, value_);

@@ -10,7 +10,7 @@
 
 namespace hop::nn {
 
-/// The common part: pads the last dimensions of x, which has two more in front.
+/// The common part: pads the last dimensions of x, which has two more in front, or one for inputs without a batch.
 class Padding : public Module {
  public:
   /// Throws ShapeError for another number of dimensions, and as pad().
@@ -30,7 +30,7 @@ class Padding : public Module {
   double value_;
 };
 
-// x (N, C, L), (N, C, H, W) or (N, C, D, H, W): `ReflectionPad2d({1, 1, 2, 2})`, `ZeroPad1d({3})`.
+// x (N, C, L), (N, C, H, W) or (N, C, D, H, W), with or without N: `ReflectionPad2d({1, 1, 2, 2})`, `ZeroPad1d({3})`.
 #define HOP_PADDING(Name, dims, mode)                                                          \
   class Name : public Padding {                                                                \
    public:                                                                                     \

@@ -6,9 +6,10 @@
 namespace hop::nn {
 namespace {
 
-PoolWindow window(const char* op, std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
-  detail::check_positive(op, {{"kernel_size", kernel}, {"stride", stride}});
-  return {kernel, stride, padding};
+PoolWindow window(const char* op, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
+                  std::int64_t dilation) {
+  detail::check_positive(op, {{"kernel_size", kernel}, {"stride", stride}, {"dilation", dilation}});
+  return {kernel, stride, padding, dilation};
 }
 
 template <std::size_t N>
@@ -21,7 +22,8 @@ std::string repr(const std::array<std::int64_t, N>& kernel, const std::array<std
 }  // namespace
 
 MaxUnpool1d::MaxUnpool1d(std::int64_t kernel_size, const Pool1dOptions& options)
-    : window_(window("MaxUnpool1d", kernel_size, options.stride.value_or(kernel_size), options.padding)) {}
+    : window_(window("MaxUnpool1d", kernel_size, options.stride.value_or(kernel_size), options.padding,
+                     options.dilation)) {}
 
 std::string MaxUnpool1d::extra_repr() const {
   const auto single = [](std::int64_t n) { return "(" + std::to_string(n) + ",)"; };
@@ -30,10 +32,11 @@ std::string MaxUnpool1d::extra_repr() const {
 }
 
 MaxUnpool2d::MaxUnpool2d(Size2d kernel_size, const PoolOptions& options) {
-  const std::array kernel = kernel_size.array(), stride = options.stride.value_or(kernel_size).array();
+  const std::array kernel = kernel_size.array(), stride = options.stride.value_or(kernel_size).array(),
+                   dilation = options.dilation.array();
   for (std::size_t d = 0; d < 2; ++d) {
-    const PoolWindow w = window("MaxUnpool2d", kernel[d], stride[d], 0);
-    options_.kernel[d] = w.kernel, options_.stride[d] = w.stride;
+    const PoolWindow w = window("MaxUnpool2d", kernel[d], stride[d], 0, dilation[d]);
+    options_.kernel[d] = w.kernel, options_.stride[d] = w.stride, options_.dilation[d] = w.dilation;
   }
   options_.padding = options.padding.array();
 }
@@ -49,7 +52,8 @@ std::string MaxUnpool2d::extra_repr() const { return repr(options_.kernel, optio
 MaxUnpool3d::MaxUnpool3d(Size3d kernel_size, const Pool3dOptions& options) {
   const Size3d stride = options.stride.value_or(kernel_size);
   for (std::size_t d = 0; d < 3; ++d) {
-    windows_[d] = window("MaxUnpool3d", kernel_size.sizes[d], stride.sizes[d], options.padding.sizes[d]);
+    windows_[d] = window("MaxUnpool3d", kernel_size.sizes[d], stride.sizes[d], options.padding.sizes[d],
+                         options.dilation.sizes[d]);
   }
 }
 

@@ -19,11 +19,12 @@
 
 namespace hop::nn {
 
-/// x (N, C, P) and the indices of its maxima -> (N, C, L): see max_unpool1d(). torch.nn.MaxUnpool1d. A call with one
-/// tensor throws hop::Error.
+/// x (N, C, P), or (C, P), and the indices of its maxima -> (N, C, L): see max_unpool1d(). torch.nn.MaxUnpool1d. A call
+/// with one tensor throws hop::Error.
 class MaxUnpool1d : public Module {
  public:
-  /// Throws ConfigError for a kernel or a stride below 1.
+  /// `options` as of the pooling: stride, padding and dilation count. Throws ConfigError for a kernel, a stride or a
+  /// dilation below 1.
   explicit MaxUnpool1d(std::int64_t kernel_size, const Pool1dOptions& options = {});
 
   using Module::operator();

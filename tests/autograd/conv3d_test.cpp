@@ -75,7 +75,7 @@ TEST(Conv3d, SaysWhatIsWrong) {
   const Tensor x = random_leaf({1, 2, 3, 3, 3}, 1), w = random_leaf({2, 2, 2, 2, 2}, 2);
   EXPECT_TRUE(throws<ShapeError>(
       [&] {
-        conv3d(reshape(x, {2, 3, 3, 3}), w);
+        conv3d(reshape(x, {6, 3, 3}), w);
       },
       "[conv3d] expected input (N, C, D, H, W) and a weight (K, C / groups, T, R, S)"));
   EXPECT_TRUE(throws<ShapeError>([&] { conv3d(x, random_leaf({2, 3, 2, 2, 2}, 1)); }, "C = 3 groups input channels"));

@@ -163,6 +163,20 @@ std::vector<Case> other_cases() {
       {"avg_pool1d", {{2, 3, 7}}, [](Xs x) { return avg_pool1d(x[0], {.kernel = 3, .stride = 1}); }},
       {"max_pool3d", {{1, 2, 3, 4, 5}}, [](Xs x) { return max_pool3d_with_indices(x[0]).values; }},
       {"avg_pool3d", {{1, 2, 3, 4, 5}}, [](Xs x) { return avg_pool3d(x[0]); }},
+      {"max_pool2d dilated",
+       {{1, 2, 5, 7}},
+       [](Xs x) {
+         return max_pool2d(x[0], {.stride = {1, 1}, .dilation = {2, 3}});
+       }},
+      {"avg_pool2d ceil",
+       {{1, 2, 5, 7}},
+       [](Xs x) {
+         return avg_pool2d(x[0], {.padding = {1, 1}, .ceil_mode = true, .count_include_pad = false});
+       }},
+      {"avg_pool3d divisor", {{2, 3, 4, 5}}, [](Xs x) { return avg_pool3d(x[0], {}, {.divisor_override = 3}); }},
+      {"conv_transpose1d",
+       {{2, 3, 4}, {3, 2, 3}, {2}},
+       [](Xs x) { return conv_transpose1d(x[0], x[1], x[2], {.output_padding = 1, .dilation = 2}); }},
       {"lp_pool2d", {{1, 2, 5, 4}}, [](Xs x) { return lp_pool2d(x[0], 3); }, true},
       {"adaptive_avg_pool",
        {{1, 2, 5, 7}},

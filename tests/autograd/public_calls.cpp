@@ -121,6 +121,13 @@ std::vector<Call> structured_calls() {
       {"histc", [](U u) { histc(u); }},
       {"unique", [](U u) { unique(u); }},
       {"multinomial", [](U u) { multinomial(u, 1, true, {}); }},
+      {"conv1d", [](U u) { conv1d(u, kX); }},
+      {"conv1d", [](U u) { conv1d(kX, u); }},
+      {"conv1d", [](U u) { conv1d(u, kX, {}, kSame); }},
+      {"conv2d", [](U u) { conv2d(u, kFilter, {}, kSame); }},
+      {"conv_transpose1d", [](U u) { conv_transpose1d(u, kX); }},
+      {"conv_transpose1d", [](U u) { conv_transpose1d(kX, u); }},
+      {"conv3d", [](U u) { conv3d(u, kVolume, {}, kSame); }},
       {"conv3d", [](U u) { conv3d(u, kVolume); }},
       {"conv3d", [](U u) { conv3d(kVolume, u); }},
       {"conv_transpose3d", [](U u) { conv_transpose3d(u, kVolume); }},
@@ -151,6 +158,9 @@ std::vector<Call> structured_calls() {
        [](U u) {
          fractional_max_pool3d_with_indices(u, {1, 1, 1}, {1, 1, 1}, kX);
        }},
+      {"adaptive_max_pool_with_indices", [](U u) { adaptive_max_pool_with_indices(u, {1}); }},
+      {"max_pool2d", [](U u) { max_pool2d(u, 2); }},
+      {"max_pool1d", [](U u) { max_pool1d(u, 2); }},
       {"lp_pool1d", [](U u) { lp_pool1d(u, 2); }},
       {"lp_pool2d", [](U u) { lp_pool2d(u, 2); }},
       {"lp_pool3d", [](U u) { lp_pool3d(u, 2); }},

@@ -156,6 +156,26 @@ TEST_F(Onnx, AnswersPictures) {
   expect_equal_answers();
 }
 
+TEST_F(Onnx, AnswersWindowsWithOptions) {
+  data::write_dataset(data::glyphs({.train_rows = 300, .test_rows = 50}), folder_ / "g",
+                      {.name = "g", .partitions = 2, .validation = data::Validation::file()});
+  std::string rows;
+  for (int i = 0; i < 50; ++i) {
+    for (int k = 0; k < 784; ++k) rows += (k == 0 ? "" : ",") + std::to_string((i * 37 + k * k * 11) % 256);
+    rows += "\n";
+  }
+  write(folder_ / "rows.csv", rows);
+  train("source = \"g\"",
+        "layers = [\"conv2d 4 3 stride=2 padding=2x1 padding_mode=reflect\", "
+        "\"max_pool2d 2x3 stride=1x2 padding=1 dilation=2x1 ceil_mode=true\", \"relu\", "
+        "\"conv2d 4 4x3 padding=same padding_mode=circular\", \"max_pool2d 2 stride=1 padding=1 dilation=2\", "
+        "\"avg_pool2d 3 stride=2 padding=1 ceil_mode=true count_include_pad=false\", "
+        "\"conv2d 4 2 padding=1 padding_mode=replicate\", \"avg_pool2d 2x3 ceil_mode=true divisor_override=5\", "
+        "\"max_pool2d 2 stride=3 ceil_mode=true\", \"flatten\", \"linear 10\"]",
+        1);
+  expect_equal_answers();
+}
+
 // Two numbers and a category that make what is to be predicted, of size 1.
 std::string numbers_table(const std::string& labels, const std::function<std::string(double, bool)>& label) {
   std::string text = "a,b,city" + labels + "\n";

@@ -117,6 +117,24 @@ TEST_F(CudaComposed, OperationsAreTheCpus) {
              hop::max_pool3d_with_indices(hop::reshape(x, {1, 1, 3, 5, 1}), {{{2, 1, 0}, {2, 2, 0}, {1, 1, 0}}});
          return maxima + hop::to(places, DType::f32);
        }},
+      {"avg_pool3d",
+       [](const Tensor& x) {
+         return hop::avg_pool3d(hop::reshape(x, {1, 3, 5, 1}), {{{2}, {3, 2, 1}, {1}}},
+                                {.ceil_mode = true, .count_include_pad = false});
+       }},
+      {"adaptive_max_pool_with_indices",
+       [](const Tensor& x) {
+         const auto [maxima, places] = hop::adaptive_max_pool_with_indices(hop::reshape(x, {1, 3, 5}), {2, 3});
+         return maxima + hop::to(places, DType::f32);
+       }},
+      {"conv_transpose1d",
+       [](const Tensor& x) {
+         return hop::conv_transpose1d(x, hop::reshape(x[{1, Slice(0, 3)}], {3, 1, 1}), {}, {.output_padding = 0});
+       }},
+      {"conv1d",
+       [](const Tensor& x) {
+         return hop::conv1d(x, hop::reshape(x[{0, Slice(0, 3)}], {1, 3, 1}), {}, kSame);
+       }},
       {"fractional_max_pool2d",
        [](const Tensor& x) {
          const Tensor samples = hop::reshape(x[{0, Slice(0, 2)}] * 0.25, {1, 1, 2});  // of 0.5 .. 2

@@ -27,9 +27,38 @@ const std::vector<Case> kCases = {
     {{1, 1, 6, 6}, {{6, 6}, {1, 1}, {3, 3}}},
 };
 
+const std::vector<Case> kCeilCases = {
+    {{2, 3, 7, 33}, {.ceil_mode = true}},
+    {{1, 2, 9, 8}, {.ceil_mode = true}},  // rows of whole packets, and a last window that reaches out
+    {{1, 2, 8, 18}, {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}, .ceil_mode = true}},
+    {{1, 1, 20, 33}, {.kernel = {20, 30}, .stride = {7, 20}, .padding = {4, 15}, .ceil_mode = true}},
+};
+const std::vector<Case> kDilatedCases = {
+    {{2, 3, 9, 40}, {.kernel = {2, 3}, .stride = {1, 1}, .dilation = {2, 3}}},
+    {{1, 2, 11, 37}, {.kernel = {3, 3}, .stride = {2, 3}, .padding = {2, 3}, .dilation = {2, 3}}},
+    {{1, 2, 6, 5}, {.kernel = {2, 3}, .padding = {2, 2}, .dilation = {3, 2}, .ceil_mode = true}},
+    {{1, 1, 8, 8}, {.dilation = {2, 1}}},
+};
+std::vector<Case> joined(const std::vector<std::vector<Case>>& lists) {
+  std::vector<Case> all;
+  for (const auto& list : lists) all.insert(all.end(), list.begin(), list.end());
+  return all;
+}
+/// Averages that count in three ways.
+std::vector<Case> average_cases() {
+  std::vector<Case> all = joined({kCases, kCeilCases});
+  for (Case c : joined({kCases, kCeilCases})) {
+    c.options.count_include_pad = false;
+    all.push_back(c);
+    c.options.divisor_override = -7;
+    all.push_back(c);
+  }
+  return all;
+}
+
 TEST_F(CudaPool, MaxHasTheCpusBitsForwardAndBackward) {
   for (const DType dtype : {DType::f32, DType::f64}) {
-    for (const Case& c : kCases) {
+    for (const Case& c : joined({kCases, kCeilCases, kDilatedCases})) {
       const Tensor x = random_tensor(c.x, dtype), x_there = on_device(x);
       const MaxPool2dResult expected = max_pool2d(x, c.options);
       const Tensor g = random_tensor(expected.y.shape(), dtype, 2), g_there = on_device(g);
@@ -49,7 +78,7 @@ TEST_F(CudaPool, MaxHasTheCpusBitsForwardAndBackward) {
 
 TEST_F(CudaPool, AvgHasTheCpusBitsForwardAndBackward) {
   for (const DType dtype : {DType::f32, DType::f64}) {
-    for (const Case& c : kCases) {
+    for (const Case& c : average_cases()) {
       const Tensor x = random_tensor(c.x, dtype), x_there = on_device(x), expected = avg_pool2d(x, c.options);
       const Tensor g = random_tensor(expected.shape(), dtype, 2), g_there = on_device(g);
       const auto y = in_every_schedule([&] {
@@ -83,7 +112,8 @@ TEST_F(CudaPool, LetsTheFirstNanWinAndNamesAPlaceInWindowsOfInfinity) {
   for (std::int64_t i = 0; i < 12; ++i) x.data<float>()[i] = -kInfinity;
   x.data<float>()[14] = x.data<float>()[20] = NAN;
   x.data<float>()[30] = kInfinity;
-  for (const Pool2dOptions& options : {Pool2dOptions{}, Pool2dOptions{{3, 3}, {2, 2}, {1, 1}}}) {
+  for (const Pool2dOptions& options :
+       {Pool2dOptions{}, Pool2dOptions{{3, 3}, {2, 2}, {1, 1}}, Pool2dOptions{{2, 2}, {1, 1}, {1, 1}, {2, 2}, true}}) {
     const MaxPool2dResult there = max_pool2d(on_device(x), options), here = max_pool2d(x, options);
     EXPECT_TRUE(same_bits(on_host(there.y), here.y));
     EXPECT_TRUE(same_bits(on_host(there.indices), here.indices));

@@ -139,7 +139,7 @@ TEST(Convolutions, SayWhatIsWrong) {
   EXPECT_EQ(message_of<ShapeError>([] {
               ConvTranspose1d(2, 2, 1)(kernels::ones({1, 3, 4}));
             }),
-            "[ConvTranspose1d] expected (N, C, L) with 2 channels, got (1, 3, 4)");
+            "[ConvTranspose1d] expected (N, C, L) or (C, L) with 2 channels, got (1, 3, 4)");
   EXPECT_THROW(LocalResponseNorm(0), ConfigError);
   EXPECT_THROW(LocalResponseNorm(2)(kernels::ones({2, 3})), ShapeError);
   EXPECT_THROW(TransformerDecoder(TransformerDecoderLayer(4, 2), 0), ConfigError);

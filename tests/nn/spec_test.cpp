@@ -50,7 +50,12 @@ TEST(Spec, PlansWhatEachLayerReallyDoes) {
       {{"conv2d 4 3x2 stride=2x1 padding=1 dilation=2 groups=2 bias=false"}, {6, 9, 8}},
       {{"conv2d 4 4x3 padding=same dilation=1x2"}, {2, 5, 4}},
       {{"max_pool2d 3 stride=2 padding=1"}, {2, 7, 5}},
+      {{"max_pool2d 2x3 stride=3x2 padding=1 dilation=2x1 ceil_mode=true"}, {2, 7, 5}},
       {{"avg_pool2d 2x3"}, {2, 7, 7}},
+      {{"avg_pool2d 3 stride=2 padding=1 ceil_mode=true count_include_pad=false"}, {2, 8, 6}},
+      {{"avg_pool2d 3 ceil_mode=true divisor_override=2"}, {2, 8, 2}},
+      {{"conv2d 4 3x2 padding=1x2 padding_mode=reflect"}, {2, 4, 5}},
+      {{"conv2d 4 4x3 padding=same padding_mode=circular", "conv2d 2 5 padding=4 padding_mode=replicate"}, {2, 3, 4}},
       {{"global_avg_pool2d", "linear 3 bias=false"}, {5, 4, 4}},
       {{"layernorm", "batchnorm1d affine=false"}, {7}},
       {{"layernorm"}, {3, 4}},
@@ -174,6 +179,9 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
       {{"max_pool2d 2 padding=same"},
        "[spec] layer 0 \"max_pool2d 2 padding=same\": padding expects a size (N or HxW) of at least 0 and below 10000, "
        "got \"same\""},
+      {{"conv2d 8 3 padding_mode=mirror"},
+       "[spec] layer 0 \"conv2d 8 3 padding_mode=mirror\": padding_mode expects one of zeros, reflect, replicate, circular, "
+       "got \"mirror\""},
       {{"linear 1000000000"},
        "[spec] layer 0 \"linear 1000000000\": out_features expects a whole number of at least 1 and below 1e+09, got "
        "\"1000000000\""},
@@ -200,6 +208,9 @@ TEST(Spec, MismatchedShapesNameTheLayer) {
        "[spec] layer 0 \"batchnorm1d\": expected a flat input (put \"flatten\" before it), got (3, 8, 8)"},
       {{"max_pool2d 9"},
        "[spec] layer 0 \"max_pool2d 9\": expected an image at least as large as the window, got (3, 8, 8)"},
+      {{"conv2d 8 3 padding=8 padding_mode=reflect"},
+       "[spec] layer 0 \"conv2d 8 3 padding=8 padding_mode=reflect\": expected padding of at most 7 with "
+       "padding_mode=reflect, got 8"},
       {{"max_pool2d 2 padding=2"},
        "[spec] layer 0 \"max_pool2d 2 padding=2\": expected padding of at most half the kernel"},
       {{"conv2d 4 3 stride=2 padding=same"},

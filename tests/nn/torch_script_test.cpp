@@ -54,6 +54,17 @@ TEST(TorchScript, HasAtMostEightyLinesForAModelOfEveryLayer) {
   EXPECT_THAT(script, Not(HasSubstr("@")));
 }
 
+TEST(TorchScript, HasTheOptionsOfWindows) {
+  const std::string script = torch_script(picture_model(
+      {.layers = {"conv2d 4 3 padding=1 padding_mode=circular", "max_pool2d 3 stride=2 dilation=2x1 ceil_mode=true",
+                  "avg_pool2d 2 padding=1 ceil_mode=true count_include_pad=false divisor_override=3", "flatten",
+                  "linear 3"}}));
+  EXPECT_THAT(script, HasSubstr("groups=1, bias=True, padding_mode=\"circular\")"));
+  EXPECT_THAT(script, HasSubstr("nn.MaxPool2d(3, stride=2, padding=0, dilation=(2, 1), ceil_mode=True)"));
+  EXPECT_THAT(script, HasSubstr("nn.AvgPool2d(2, stride=2, padding=1, ceil_mode=True, count_include_pad=False, "
+                                "divisor_override=3)"));
+}
+
 TEST(TorchScript, HasAtMostEightyLinesForCategoriesAsIndices) {
   const data::TableSchema table{
       {{.name = "n", .kind = data::ColumnKind::number},

@@ -139,6 +139,16 @@ std::vector<std::int64_t> Arguments::integers(const std::string& name) const {
   return list;
 }
 
+std::vector<std::int64_t> Arguments::integers(const std::string& name, std::int64_t none) const {
+  const Json* value = find(name);
+  if (value == nullptr) return {};
+  const auto one = [&](const Json& number) { return number == "None" ? none : integer_of(number, name); };
+  if (!value->is_array()) return {one(*value)};
+  std::vector<std::int64_t> list;
+  for (const Json& number : *value) list.push_back(one(number));
+  return list;
+}
+
 std::vector<double> Arguments::numbers(const std::string& name) const {
   const Json* value = find(name);
   if (value == nullptr) return {};

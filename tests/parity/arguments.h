@@ -62,6 +62,8 @@ class Arguments {
   std::string word(const std::string& name, const std::string& fallback) const;
   /// A list, or one number.
   std::vector<std::int64_t> integers(const std::string& name) const;
+  /// The same, where PyTorch's None stands for `none`.
+  std::vector<std::int64_t> integers(const std::string& name, std::int64_t none) const;
   Dims dims(const std::string& name) const { return Dims(integers(name)); }
   Shape shape(const std::string& name) const { return Shape(integers(name)); }
   /// One number per dimension: a list of N, or one number for all.

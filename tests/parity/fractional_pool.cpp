@@ -9,11 +9,6 @@ namespace {
 
 using A = Arguments;
 
-std::vector<Tensor> maxima(const A& a, const PooledMaxima& y) {
-  if (a.flag("return_indices", false)) return {y.values, y.indices};
-  return {y.values};
-}
-
 template <std::size_t N>
 std::optional<std::array<double, N>> output_ratio(const A& a) {
   const std::vector<double> given = a.numbers("output_ratio");

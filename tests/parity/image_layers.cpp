@@ -34,6 +34,14 @@ nn::Padding1d padding1(const A& a) {
   return is_valid(a) ? 0 : size1(a, "padding", 0);
 }
 
+PadMode padding_mode(const A& a) {
+  return a.choice("padding_mode", PadMode::constant,
+                  {{"zeros", PadMode::constant},
+                   {"reflect", PadMode::reflect},
+                   {"replicate", PadMode::replicate},
+                   {"circular", PadMode::circular}});
+}
+
 nn::BatchNormOptions batch_norm(const A& a) {
   return {.eps = a.number("eps", 1e-5),
           .momentum = a.number_or_none("momentum", 0.1),
@@ -108,6 +116,7 @@ Rows convolution_rows() {
                                    .dilation = size1(a, "dilation", 1),
                                    .groups = a.integer("groups", 1),
                                    .bias = a.flag("bias", true),
+                                   .padding_mode = padding_mode(a),
                                    .dtype = f64}));
        }},
       {"nn.Conv2d",
@@ -118,6 +127,7 @@ Rows convolution_rows() {
                                    .dilation = size2(a, "dilation", 1),
                                    .groups = a.integer("groups", 1),
                                    .bias = a.flag("bias", true),
+                                   .padding_mode = padding_mode(a),
                                    .dtype = f64}));
        }},
       {"nn.ConvTranspose1d",
@@ -162,6 +172,7 @@ Rows volume_convolution_rows() {
                                    .dilation = size3(a, "dilation", 1),
                                    .groups = a.integer("groups", 1),
                                    .bias = a.flag("bias", true),
+                                   .padding_mode = padding_mode(a),
                                    .dtype = f64}));
        }},
       {"nn.ConvTranspose3d",
@@ -179,65 +190,91 @@ Rows volume_convolution_rows() {
   };
 }
 
-template <class M>
-Row pool1(const char* name) {
-  return {name, [](const A& a) {
-            const std::int64_t kernel = size1(a, "kernel_size", 1);
-            return run(a, M(kernel, {.stride = size1(a, "stride", kernel), .padding = size1(a, "padding", 0)}));
-          }};
+std::optional<std::int64_t> divisor(const A& a) {
+  return a.has("divisor_override") ? std::optional(a.integer("divisor_override", 1)) : std::nullopt;
 }
-template <class M>
-Row pool2(const char* name) {
-  return {name, [](const A& a) {
-            const nn::Size2d kernel = size2(a, "kernel_size", 1);
-            const nn::Size2d stride = a.has("stride") ? size2(a, "stride", 1) : kernel;
-            return run(a, M(kernel, {.stride = stride, .padding = size2(a, "padding", 0)}));
-          }};
+
+nn::Pool1dOptions options1(const A& a) {
+  return {.stride = size1(a, a.has("stride") ? "stride" : "kernel_size", 1),
+          .padding = size1(a, "padding", 0),
+          .dilation = size1(a, "dilation", 1),
+          .ceil_mode = a.flag("ceil_mode", false),
+          .count_include_pad = a.flag("count_include_pad", true)};
 }
-template <class M>
-Row pool3(const char* name) {
-  return {name, [](const A& a) {
-            const nn::Size3d kernel = size3(a, "kernel_size", 1);
-            const nn::Size3d stride = a.has("stride") ? size3(a, "stride", 1) : kernel;
-            return run(a, M(kernel, {.stride = stride, .padding = size3(a, "padding", 0)}));
-          }};
+nn::PoolOptions options2(const A& a) {
+  return {.stride = size2(a, a.has("stride") ? "stride" : "kernel_size", 1),
+          .padding = size2(a, "padding", 0),
+          .dilation = size2(a, "dilation", 1),
+          .ceil_mode = a.flag("ceil_mode", false),
+          .count_include_pad = a.flag("count_include_pad", true),
+          .divisor_override = divisor(a)};
 }
+nn::Pool3dOptions options3(const A& a) {
+  return {.stride = size3(a, a.has("stride") ? "stride" : "kernel_size", 1),
+          .padding = size3(a, "padding", 0),
+          .dilation = size3(a, "dilation", 1),
+          .ceil_mode = a.flag("ceil_mode", false),
+          .count_include_pad = a.flag("count_include_pad", true),
+          .divisor_override = divisor(a)};
+}
+
+/// A pooling that can say where its maxima stood.
+template <class M>
+std::vector<Tensor> pooled(const A& a, M module) {
+  return run(a, std::move(module), [&](M& m) {
+    if (!a.flag("return_indices", false)) return std::vector<Tensor>{m(a["input"])};
+    return maxima(a, m.with_indices(a["input"]));
+  });
+}
+
+/// The only size of a line.
+std::int64_t kept_size(const A& a) { return kept_sizes<1>(a, "output_size")[0]; }
 
 Rows pool_rows() {
   return {
       {"nn.LPPool1d",
        [](const A& a) {
-         const std::int64_t kernel = size1(a, "kernel_size", 1);
-         return run(a, nn::LPPool1d(a.number("norm_type", 2), kernel, size1(a, "stride", kernel)));
+         return run(a, nn::LPPool1d(a.number("norm_type", 2), size1(a, "kernel_size", 1), options1(a).stride,
+                                    a.flag("ceil_mode", false)));
        }},
       {"nn.LPPool2d",
        [](const A& a) {
-         const nn::Size2d kernel = size2(a, "kernel_size", 1);
-         return run(a,
-                    nn::LPPool2d(a.number("norm_type", 2), kernel, a.has("stride") ? size2(a, "stride", 1) : kernel));
+         return run(a, nn::LPPool2d(a.number("norm_type", 2), size2(a, "kernel_size", 1), options2(a).stride,
+                                    a.flag("ceil_mode", false)));
        }},
       {"nn.LPPool3d",
        [](const A& a) {
-         const nn::Size3d kernel = size3(a, "kernel_size", 1);
-         return run(a,
-                    nn::LPPool3d(a.number("norm_type", 2), kernel, a.has("stride") ? size3(a, "stride", 1) : kernel));
+         return run(a, nn::LPPool3d(a.number("norm_type", 2), size3(a, "kernel_size", 1), options3(a).stride,
+                                    a.flag("ceil_mode", false)));
        }},
-      pool1<nn::MaxPool1d>("nn.MaxPool1d"),
-      pool1<nn::AvgPool1d>("nn.AvgPool1d"),
-      pool2<nn::MaxPool2d>("nn.MaxPool2d"),
-      pool2<nn::AvgPool2d>("nn.AvgPool2d"),
-      pool3<nn::MaxPool3d>("nn.MaxPool3d"),
-      pool3<nn::AvgPool3d>("nn.AvgPool3d"),
-      {"nn.AdaptiveAvgPool1d", [](const A& a) { return run(a, nn::AdaptiveAvgPool1d(size1(a, "output_size", 1))); }},
-      {"nn.AdaptiveAvgPool2d", [](const A& a) { return run(a, nn::AdaptiveAvgPool2d(size2(a, "output_size", 1))); }},
-      {"nn.AdaptiveAvgPool3d", [](const A& a) { return run(a, nn::AdaptiveAvgPool3d(size3(a, "output_size", 1))); }},
-      {"nn.AdaptiveMaxPool1d", [](const A& a) { return run(a, nn::AdaptiveMaxPool1d(size1(a, "output_size", 1))); }},
+      {"nn.MaxPool1d", [](const A& a) { return pooled(a, nn::MaxPool1d(size1(a, "kernel_size", 1), options1(a))); }},
+      {"nn.AvgPool1d", [](const A& a) { return run(a, nn::AvgPool1d(size1(a, "kernel_size", 1), options1(a))); }},
+      {"nn.MaxPool2d", [](const A& a) { return pooled(a, nn::MaxPool2d(size2(a, "kernel_size", 1), options2(a))); }},
+      {"nn.AvgPool2d", [](const A& a) { return run(a, nn::AvgPool2d(size2(a, "kernel_size", 1), options2(a))); }},
+      {"nn.MaxPool3d", [](const A& a) { return pooled(a, nn::MaxPool3d(size3(a, "kernel_size", 1), options3(a))); }},
+      {"nn.AvgPool3d", [](const A& a) { return run(a, nn::AvgPool3d(size3(a, "kernel_size", 1), options3(a))); }},
+      {"nn.AdaptiveAvgPool1d", [](const A& a) { return run(a, nn::AdaptiveAvgPool1d(kept_size(a))); }},
+      {"nn.AdaptiveAvgPool2d",
+       [](const A& a) {
+         const auto [height, width] = kept_sizes<2>(a, "output_size");
+         return run(a, nn::AdaptiveAvgPool2d({height, width}));
+       }},
+      {"nn.AdaptiveAvgPool3d",
+       [](const A& a) {
+         const auto [depth, height, width] = kept_sizes<3>(a, "output_size");
+         return run(a, nn::AdaptiveAvgPool3d({depth, height, width}));
+       }},
+      {"nn.AdaptiveMaxPool1d", [](const A& a) { return pooled(a, nn::AdaptiveMaxPool1d(kept_size(a))); }},
       {"nn.AdaptiveMaxPool2d",
        [](const A& a) {
-         const nn::Size2d size = size2(a, "output_size", 1);
-         return run(a, nn::AdaptiveMaxPool2d(size.height, size.width));
+         const auto [height, width] = kept_sizes<2>(a, "output_size");
+         return pooled(a, nn::AdaptiveMaxPool2d(height, width));
        }},
-      {"nn.AdaptiveMaxPool3d", [](const A& a) { return run(a, nn::AdaptiveMaxPool3d(size3(a, "output_size", 1))); }},
+      {"nn.AdaptiveMaxPool3d",
+       [](const A& a) {
+         const auto [depth, height, width] = kept_sizes<3>(a, "output_size");
+         return pooled(a, nn::AdaptiveMaxPool3d({depth, height, width}));
+       }},
   };
 }
 

@@ -8,22 +8,34 @@ namespace {
 
 using A = Arguments;
 
-Pool2dOptions pool(const A& a) {
-  return {.kernel = a.pair("kernel_size", 0), .stride = a.pair("stride", 0), .padding = a.pair("padding", 0)};
+std::optional<std::int64_t> divisor(const A& a) {
+  return a.has("divisor_override") ? std::optional(a.integer("divisor_override", 1)) : std::nullopt;
 }
+
+Pool2dOptions pool(const A& a) {
+  return {.kernel = a.pair("kernel_size", 0),
+          .stride = a.pair("stride", 0),
+          .padding = a.pair("padding", 0),
+          .dilation = a.pair("dilation", 1),
+          .ceil_mode = a.flag("ceil_mode", false),
+          .count_include_pad = a.flag("count_include_pad", true),
+          .divisor_override = divisor(a)};
+}
+
+PoolMode mode(const A& a) { return {a.flag("ceil_mode", false), a.flag("count_include_pad", true), divisor(a)}; }
 
 template <std::size_t N>
 std::array<PoolWindow, N> windows(const A& a) {
   const auto kernel = a.sizes<N>("kernel_size", 0), stride = a.sizes<N>("stride", 0),
-             padding = a.sizes<N>("padding", 0);
+             padding = a.sizes<N>("padding", 0), dilation = a.sizes<N>("dilation", 1);
   std::array<PoolWindow, N> all;
-  for (std::size_t i = 0; i < N; ++i) all[i] = {.kernel = kernel[i], .stride = stride[i], .padding = padding[i]};
+  for (std::size_t i = 0; i < N; ++i) all[i] = {kernel[i], stride[i], padding[i], dilation[i]};
   return all;
 }
 
 template <std::size_t N>
 std::vector<std::int64_t> output_size(const A& a) {
-  const std::array<std::int64_t, N> sizes = a.sizes<N>("output_size", 1);
+  const std::array<std::int64_t, N> sizes = kept_sizes<N>(a, "output_size");
   return {sizes.begin(), sizes.end()};
 }
 
@@ -37,16 +49,41 @@ std::optional<std::array<std::int64_t, N>> unpooled_size(const A& a) {
   return last;
 }
 
+/// PyTorch's padding="same"; "valid" is none.
+bool is_same(const A& a) { return a.is_word("padding") && a.word("padding", "") == "same"; }
+template <std::size_t N>
+std::array<std::int64_t, N> zeros_of(const A& a) {
+  return a.is_word("padding") ? std::array<std::int64_t, N>{} : a.sizes<N>("padding", 0);
+}
+
 Rows window_rows() {
   return {
+      {"conv1d",
+       [](const A& a) {
+         const Conv1dOptions options{.stride = a.sizes<1>("stride", 1)[0],
+                                     .padding = zeros_of<1>(a)[0],
+                                     .dilation = a.sizes<1>("dilation", 1)[0],
+                                     .groups = a.integer("groups", 1)};
+         return is_same(a) ? conv1d(a["input"], a["weight"], a["bias"], kSame, options)
+                           : conv1d(a["input"], a["weight"], a["bias"], options);
+       }},
+      {"conv_transpose1d",
+       [](const A& a) {
+         return conv_transpose1d(a["input"], a["weight"], a["bias"],
+                                 {.stride = a.sizes<1>("stride", 1)[0],
+                                  .padding = a.sizes<1>("padding", 0)[0],
+                                  .output_padding = a.sizes<1>("output_padding", 0)[0],
+                                  .groups = a.integer("groups", 1),
+                                  .dilation = a.sizes<1>("dilation", 1)[0]});
+       }},
       {"conv2d",
        [](const A& a) {
-         if (a.is_word("padding")) throw NotThere("padding=\"" + a.word("padding", "") + "\"");
-         return conv2d(a["input"], a["weight"], a["bias"],
-                       {.stride = a.pair("stride", 1),
-                        .padding = a.pair("padding", 0),
-                        .dilation = a.pair("dilation", 1),
-                        .groups = a.integer("groups", 1)});
+         const Conv2dOptions options{.stride = a.pair("stride", 1),
+                                     .padding = zeros_of<2>(a),
+                                     .dilation = a.pair("dilation", 1),
+                                     .groups = a.integer("groups", 1)};
+         return is_same(a) ? conv2d(a["input"], a["weight"], a["bias"], kSame, options)
+                           : conv2d(a["input"], a["weight"], a["bias"], options);
        }},
       {"conv_transpose2d",
        [](const A& a) {
@@ -59,12 +96,12 @@ Rows window_rows() {
        }},
       {"conv3d",
        [](const A& a) {
-         if (a.is_word("padding")) throw NotThere("padding=\"" + a.word("padding", "") + "\"");
-         return conv3d(a["input"], a["weight"], a["bias"],
-                       {.stride = a.sizes<3>("stride", 1),
-                        .padding = a.sizes<3>("padding", 0),
-                        .dilation = a.sizes<3>("dilation", 1),
-                        .groups = a.integer("groups", 1)});
+         const Conv3dOptions options{.stride = a.sizes<3>("stride", 1),
+                                     .padding = zeros_of<3>(a),
+                                     .dilation = a.sizes<3>("dilation", 1),
+                                     .groups = a.integer("groups", 1)};
+         return is_same(a) ? conv3d(a["input"], a["weight"], a["bias"], kSame, options)
+                           : conv3d(a["input"], a["weight"], a["bias"], options);
        }},
       {"conv_transpose3d",
        [](const A& a) {
@@ -82,12 +119,13 @@ Rows window_rows() {
                                     .padding = a.pair("padding", 0),
                                     .dilation = a.pair("dilation", 1)});
        }},
-      {"max_pool1d", [](const A& a) { return max_pool1d(a["input"], windows<1>(a)[0]); }},
-      {"max_pool2d", [](const A& a) { return max_pool2d(a["input"], pool(a)); }},
-      {"max_pool3d", [](const A& a) { return max_pool3d(a["input"], windows<3>(a)); }},
-      {"avg_pool1d", [](const A& a) { return avg_pool1d(a["input"], windows<1>(a)[0]); }},
+      {"max_pool1d",
+       [](const A& a) { return maxima(a, max_pool1d_with_indices(a["input"], windows<1>(a)[0], mode(a))); }},
+      {"max_pool2d", [](const A& a) { return maxima(a, max_pool2d_with_indices(a["input"], pool(a))); }},
+      {"max_pool3d", [](const A& a) { return maxima(a, max_pool3d_with_indices(a["input"], windows<3>(a), mode(a))); }},
+      {"avg_pool1d", [](const A& a) { return avg_pool1d(a["input"], windows<1>(a)[0], mode(a)); }},
       {"avg_pool2d", [](const A& a) { return avg_pool2d(a["input"], pool(a)); }},
-      {"avg_pool3d", [](const A& a) { return avg_pool3d(a["input"], windows<3>(a)); }},
+      {"avg_pool3d", [](const A& a) { return avg_pool3d(a["input"], windows<3>(a), mode(a)); }},
       {"max_unpool1d",
        [](const A& a) {
          const auto size = unpooled_size<1>(a);
@@ -100,9 +138,12 @@ Rows window_rows() {
       {"adaptive_avg_pool1d", [](const A& a) { return adaptive_avg_pool(a["input"], output_size<1>(a)); }},
       {"adaptive_avg_pool2d", [](const A& a) { return adaptive_avg_pool(a["input"], output_size<2>(a)); }},
       {"adaptive_avg_pool3d", [](const A& a) { return adaptive_avg_pool(a["input"], output_size<3>(a)); }},
-      {"adaptive_max_pool1d", [](const A& a) { return adaptive_max_pool(a["input"], output_size<1>(a)); }},
-      {"adaptive_max_pool2d", [](const A& a) { return adaptive_max_pool(a["input"], output_size<2>(a)); }},
-      {"adaptive_max_pool3d", [](const A& a) { return adaptive_max_pool(a["input"], output_size<3>(a)); }},
+      {"adaptive_max_pool1d",
+       [](const A& a) { return maxima(a, adaptive_max_pool_with_indices(a["input"], output_size<1>(a))); }},
+      {"adaptive_max_pool2d",
+       [](const A& a) { return maxima(a, adaptive_max_pool_with_indices(a["input"], output_size<2>(a))); }},
+      {"adaptive_max_pool3d",
+       [](const A& a) { return maxima(a, adaptive_max_pool_with_indices(a["input"], output_size<3>(a))); }},
       {"interpolate",
        [](const A& a) {
          const InterpolateMode mode = a.choice("mode", InterpolateMode::nearest,

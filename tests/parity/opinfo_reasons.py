@@ -6,15 +6,9 @@ differs". A row is as narrow as its reason: a difference that no row explains ma
 """
 
 ORDER = "Equal numbers, of which 16 bits have many, keep their order. (PyTorch's keep it if stable=True.)"
-BATCH = "Inputs have a batch dimension: write `unsqueeze(x, 0)`."
 
 REASONS = [
     # refused
-    (r"nn\..*", r"refused: .*\(N, C, L\).* for .*input=\(\d+, \d+\)", BATCH),
-    (r"nn\..*", r"refused: .*\(N, C, H, W\).* for .*input=\(\d+, \d+, \d+\)", BATCH),
-    (r"nn\..*", r"refused: .*\(N, C, D, H, W\).* for .*input=\(\d+, \d+, \d+, \d+\)", BATCH),
-    (r"nn\.functional\.conv_transpose[23]d|nn\.ConvTranspose.d", r"refused: .*output_padding",
-     "An output_padding is below the stride. (PyTorch also takes one below the dilation.)"),
     (r"nn\.functional\.batch_norm", r"refused: .*\(N, C, \.\.\)", "An input has a batch and channels, (N, C, ..)."),
     (r"nn\.functional\.(layer_norm|group_norm)", r"refused: .*eps", "A negative eps is a mistake, and is refused."),
     (r"nn\.functional\.linear", r"refused: .*weight=\(\d+\)", "A weight is a matrix (out, in)."),
@@ -49,6 +43,4 @@ REASONS = [
      "With full, the gradient of a target of 0 is finite. (PyTorch's is NaN.)"),
     (r"topk|sort", r"f16 differs: (strided: )?result 1 has", ORDER),
     (r"argsort", r"f16 differs: (strided: )?result 0 has", ORDER),
-    (r"nn\.functional\.adaptive_max_pool.d", r"f16 differs: (strided: )?the gradient of input",
-     "Equal maxima of a window, of which 16 bits have many, share the gradient. (In PyTorch the first one has it.)"),
 ]

@@ -181,6 +181,11 @@ OPERATIONS = {
     "unique_consecutive": ("unique_consecutive", "input, return_inverse=False, return_counts=False, dim=None"),
     "nn.functional.one_hot": ("one_hot", "input, num_classes=-1"),
     # images and norms
+    "nn.functional.conv1d": ("conv1d", "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1"),
+    "nn.functional.conv_transpose1d": (
+        "conv_transpose1d",
+        "input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1",
+    ),
     "nn.functional.conv2d": ("conv2d", "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1"),
     "nn.functional.max_pool2d": ("max_pool2d", MAX_POOL),
     "nn.functional.avg_pool2d": ("avg_pool2d", AVG_POOL),

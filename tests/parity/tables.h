@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "autograd/pool_nd.h"
 #include "tests/parity/arguments.h"
 
 namespace hop::parity {
@@ -33,6 +34,22 @@ struct Row {
   std::function<std::vector<Tensor>(const Arguments&)> call;
 };
 using Rows = std::vector<Row>;
+
+/// The values of a pooling, and their places if return_indices asks for them.
+inline std::vector<Tensor> maxima(const Arguments& a, const PooledMaxima& y) {
+  if (a.flag("return_indices", false)) return {y.values, y.indices};
+  return {y.values};
+}
+
+/// The sizes of an adaptive pooling to N sizes: one for all, or a list, in which PyTorch's None keeps a size.
+template <std::size_t N>
+std::array<std::int64_t, N> kept_sizes(const Arguments& a, const std::string& name) {
+  std::array<std::int64_t, N> all{};
+  const std::vector<std::int64_t> list = a.integers(name, kKeepSize);
+  all.fill(list.empty() ? kKeepSize : list.front());
+  if (list.size() == N) std::copy(list.begin(), list.end(), all.begin());
+  return all;
+}
 
 Rows elementwise_rows();      ///< kernels/elementwise.def, and the functions that are made of its rows
 Rows operation_rows();        ///< shapes, new tensors, reductions, products

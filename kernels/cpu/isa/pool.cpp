@@ -36,14 +36,15 @@ struct Tap {
   std::int64_t s;       ///< the tap's column in the window
 };
 
-/// Calls f(tap) for every tap of the block's windows, in order; rows of padding are left out.
-template <class F>
+/// Calls f(tap) for every tap of the block's windows, in order; rows of padding are left out. With kDilated the taps
+/// lie as far apart as the shape says.
+template <bool kDilated = false, class F>
 HOP_INLINE void for_each_tap(const PoolShape& z, const Block& b, const F& f) {
   const std::int64_t left = b.q * z.column_step - z.column_padding;
   for (std::int64_t r = 0; r < z.r; ++r) {
-    const std::int64_t h = b.p * z.row_step + r - z.row_padding;
+    const std::int64_t h = b.p * z.row_step + (kDilated ? r * z.row_dilation : r) - z.row_padding;
     if (h < 0 || h >= z.h) continue;
-    for (std::int64_t s = 0; s < z.s; ++s) f(Tap{h * z.w, left + s, s});
+    for (std::int64_t s = 0; s < z.s; ++s) f(Tap{h * z.w, left + (kDilated ? s * z.column_dilation : s), s});
   }
 }
 
@@ -93,6 +94,26 @@ HOP_INLINE void add_to(double (&total)[kLaneCount], const Lanes<T>& sum) {
   for (int i = 0; i < kLaneCount; ++i) total[i] += static_cast<double>(values[i]);
 }
 
+/// What the sums of a block are divided by where windows differ. (Not inlined, as above.)
+template <class T>
+[[gnu::noinline]] Lanes<T> divisors(const PoolShape& z, const Block& b) {
+  const std::int64_t rows = counted_rows(z, b.p);
+  T values[kLaneCount];
+  for (int i = 0; i < kLaneCount; ++i) values[i] = i < b.n ? static_cast<T>(rows * counted_columns(z, b.q + i)) : T{1};
+  return load(values);
+}
+
+/// Where the maxima of a block start: at the first value of each window, so that a window of -infinity names it.
+template <class T>
+[[gnu::noinline]] Best<T> dilated_start(const PoolShape& z, const Block& b) {
+  Place<T> columns[kLaneCount] = {};
+  for (int i = 0; i < b.n; ++i) {
+    const std::int64_t begin = (b.q + i) * z.column_step - z.column_padding;
+    columns[i] = static_cast<Place<T>>(first_inside(begin, z.column_dilation));
+  }
+  return Best<T>(first_inside(b.p * z.row_step - z.row_padding, z.row_dilation) * z.w, columns);
+}
+
 /// The offset of a block's first output.
 HOP_INLINE std::int64_t output_of(const PoolShape& z, const Block& b) { return (b.plane * z.p + b.p) * z.q + b.q; }
 /// f(step): the common steps as constants; 0 stands for any other.
@@ -109,6 +130,18 @@ template <class T>
 void max_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t* indices, std::int64_t begin,
                      std::int64_t end) {
   const PoolShape z = shape;  // a local copy stays in registers, because no store can alias it
+  if (z.row_dilation != 1 || z.column_dilation != 1) {
+    return for_each_block(z, begin, end, [&](const Block& b) {
+      Best<T> best = dilated_start<T>(z, b);
+      for_each_tap<true>(z, b, [&](const Tap& tap) {
+        const T padding = -std::numeric_limits<T>::infinity();
+        const Lanes<T> values = gather_tap(z, x + b.plane * z.h * z.w, b, tap, padding);
+        best.meet(values, tap.row + tap.column, z.column_step);
+      });
+      store_up_to(y + output_of(z, b), b.n, best.value);
+      best.store_places(indices + output_of(z, b), b.n);
+    });
+  }
   with_step(z.column_step, [&](auto step) {
     for_each_block(z, begin, end, [&](const Block& b) {
       const std::int64_t top = b.p * z.row_step - z.row_padding;
@@ -126,8 +159,8 @@ void max_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t* ind
 template <class T>
 void avg_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t begin, std::int64_t end) {
   const PoolShape z = shape;
-  const Lanes<T> count = static_cast<T>(z.r * z.s);
-  const bool is_long = z.r * z.s > kShortSum;
+  const Lanes<T> count = static_cast<T>(z.divisor);
+  const bool is_long = z.r * z.s > kShortSum, is_constant = z.divisor != 0;
   with_step(z.column_step, [&](auto step) {
     for_each_block(z, begin, end, [&](const Block& b) {
       Lanes<T> sum = T{0};
@@ -139,9 +172,13 @@ void avg_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t begi
         }
         sum = sum + load_tap<step.value>(z, x, b, tap, T{0});
       });
-      if (!is_long) return store_up_to(y + output_of(z, b), b.n, sum / count);
+      if (!is_long) return store_up_to(y + output_of(z, b), b.n, sum / (is_constant ? count : divisors<T>(z, b)));
       add_to(total, sum);
-      for (int i = 0; i < b.n; ++i) y[output_of(z, b) + i] = static_cast<T>(total[i] / static_cast<double>(z.r * z.s));
+      const std::int64_t rows = is_constant ? 0 : counted_rows(z, b.p);
+      for (int i = 0; i < b.n; ++i) {
+        const std::int64_t values = is_constant ? z.divisor : rows * counted_columns(z, b.q + i);
+        y[output_of(z, b) + i] = static_cast<T>(total[i] / static_cast<double>(values));
+      }
     });
   });
 }
@@ -149,13 +186,13 @@ void avg_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t begi
 template <class T>
 void avg_pool_grad_planes(const PoolShape& shape, const T* g, T* dx, std::int64_t begin, std::int64_t end) {
   const PoolShape z = shape;
-  const Lanes<T> count = static_cast<T>(z.r * z.s);
+  const Lanes<T> count = static_cast<T>(z.divisor);
   for (std::int64_t i = begin * z.h * z.w; i < end * z.h * z.w; ++i) dx[i] = 0;
   with_step(z.column_step, [&](auto constant) {
     const std::int64_t step = constant.value == 0 ? z.column_step : constant.value;
     for_each_block(z, begin, end, [&](const Block& b) {
       T share[kLaneCount];
-      store(share, load_up_to(g + output_of(z, b), b.n) / count);
+      store(share, load_up_to(g + output_of(z, b), b.n) / (z.divisor != 0 ? count : divisors<T>(z, b)));
       for_each_tap(z, b, [&](const Tap& tap) {
         T* row = dx + b.plane * z.h * z.w + tap.row;
         const bool whole = inside(z, b, tap);

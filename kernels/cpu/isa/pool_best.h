@@ -21,6 +21,26 @@ HOP_INLINE Places<T> lane_numbers() {
   return lane;
 }
 
+/// The first value in the plane, along one dimension, of a window that begins at `begin`, which may be negative.
+HOP_INLINE std::int64_t first_inside(std::int64_t begin, std::int64_t dilation) {
+  if (begin >= 0) return begin;
+  return dilation == 1 ? 0 : (dilation - -begin % dilation) % dilation;
+}
+
+/// The values of an average's window, along one dimension of `size` values, that count where windows differ.
+HOP_INLINE std::int64_t counted(std::int64_t output, std::int64_t step, std::int64_t window, std::int64_t padding,
+                                std::int64_t size, bool counts_padding) {
+  const std::int64_t begin = output * step - padding, end = begin + window;
+  const std::int64_t outside = counts_padding ? padding : 0;
+  return (end < size + outside ? end : size + outside) - (begin > -outside ? begin : -outside);
+}
+HOP_INLINE std::int64_t counted_rows(const PoolShape& z, std::int64_t p) {
+  return counted(p, z.row_step, z.r, z.row_padding, z.h, z.counts_padding);
+}
+HOP_INLINE std::int64_t counted_columns(const PoolShape& z, std::int64_t q) {
+  return counted(q, z.column_step, z.s, z.column_padding, z.w, z.counts_padding);
+}
+
 /// The running maximum of sixteen windows and its place. A later value replaces it only if it is larger, or is the
 /// first NaN.
 template <class T>
@@ -41,6 +61,13 @@ struct Best {
           (lane_numbers<T>() + i * Lanes<T>::kPerRegister) * static_cast<Place<T>>(step) + static_cast<Place<T>>(left);
       place[i] = (column > 0 ? column : Places<T>{}) + static_cast<Place<T>>(row);
     }
+  }
+
+  /// .. or at row + columns[l].
+  HOP_INLINE Best(std::int64_t row, const Place<T> (&columns)[kLaneCount]) {
+    __builtin_memcpy(place, columns, sizeof columns);
+#pragma GCC unroll 16
+    for (int i = 0; i < Lanes<T>::kRegisters; ++i) place[i] += static_cast<Place<T>>(row);
   }
 
   /// v_l stands at start + l * step.

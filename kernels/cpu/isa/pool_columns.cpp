@@ -8,21 +8,24 @@ namespace {
 
 /// The taps of one output's window that lie in the image.
 struct Window {
-  std::int64_t top, bottom, left, right;  ///< rows top..bottom-1, columns left..right-1
+  std::int64_t top, bottom, left, right;  ///< in rows top..bottom-1, columns left..right-1
+  std::int64_t p, q;                      ///< the output
 
-  HOP_INLINE Window(const PoolShape& z, std::int64_t p, std::int64_t q) {
+  HOP_INLINE Window(const PoolShape& z, std::int64_t row, std::int64_t column) : p(row), q(column) {
     top = p * z.row_step - z.row_padding;
     left = q * z.column_step - z.column_padding;
-    bottom = top + z.r < z.h ? top + z.r : z.h;
-    right = left + z.s < z.w ? left + z.s : z.w;
-    top = top < 0 ? 0 : top;
-    left = left < 0 ? 0 : left;
+    bottom = top + (z.r - 1) * z.row_dilation + 1;
+    right = left + (z.s - 1) * z.column_dilation + 1;
+    bottom = bottom < z.h ? bottom : z.h;
+    right = right < z.w ? right : z.w;
+    top = first_inside(top, z.row_dilation);
+    left = first_inside(left, z.column_dilation);
   }
   /// f(place in the plane) for every tap, in order.
   template <class F>
   HOP_INLINE void for_each_tap(const PoolShape& z, const F& f) const {
-    for (std::int64_t h = top; h < bottom; ++h) {
-      for (std::int64_t w = left; w < right; ++w) f(h * z.w + w);
+    for (std::int64_t h = top; h < bottom; h += z.row_dilation) {
+      for (std::int64_t w = left; w < right; w += z.column_dilation) f(h * z.w + w);
     }
   }
 };
@@ -33,6 +36,11 @@ HOP_INLINE void for_each_block(std::int64_t channels, const F& f) {
   std::int64_t c = 0;
   for (; c + kLaneCount <= channels; c += kLaneCount) f(c, std::integral_constant<int, kLaneCount>{});
   if (c < channels) f(c, static_cast<int>(channels - c));
+}
+
+/// What the sum of output (p, q) is divided by.
+HOP_INLINE std::int64_t divisor_of(const PoolShape& z, std::int64_t p, std::int64_t q) {
+  return z.divisor != 0 ? z.divisor : counted_rows(z, p) * counted_columns(z, q);
 }
 
 /// f(window, offset of its image, offset of its output) over output rows begin..end-1 of all images.
@@ -74,8 +82,8 @@ template <class T>
 void avg_pool_columns(const PoolShape& shape, std::int64_t channels, const T* x, T* y, std::int64_t begin,
                       std::int64_t end) {
   const PoolShape z = shape;
-  const Lanes<T> count = static_cast<T>(z.r * z.s);
   for_each_output(z, channels, begin, end, [&](const Window& window, std::int64_t image, std::int64_t output) {
+    const Lanes<T> count = static_cast<T>(divisor_of(z, window.p, window.q));
     for_each_block(channels, [&](std::int64_t c, auto n) {
       Lanes<T> sum = T{0};
       window.for_each_tap(z, [&](std::int64_t place) { sum = sum + load_up_to(x + image + place * channels + c, n); });
@@ -88,11 +96,11 @@ template <class T>
 void avg_pool_grad_columns(const PoolShape& shape, std::int64_t channels, const T* g, T* dx, std::int64_t begin,
                            std::int64_t end) {
   const PoolShape z = shape;
-  const Lanes<T> count = static_cast<T>(z.r * z.s);
   const std::int64_t size = z.h * z.w * channels;
   clear(dx + begin * size, (end - begin) * size);
   for_each_output(z, channels, begin * z.p, end * z.p,
                   [&](const Window& window, std::int64_t image, std::int64_t output) {
+                    const Lanes<T> count = static_cast<T>(divisor_of(z, window.p, window.q));
                     for_each_block(channels, [&](std::int64_t c, auto n) {
                       const Lanes<T> share = load_up_to(g + output + c, n) / count;
                       window.for_each_tap(z, [&](std::int64_t place) {
