@@ -44,8 +44,7 @@ Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bia
   if (autograd::lacks_batch(x, 3))
     return autograd::without_batch(conv_transpose1d(autograd::with_batch_of_one(x), weight, bias, o));
   expect_lines("conv_transpose1d", x, weight);
-  const ConvTranspose2dOptions flat{
-      {1, o.stride}, {0, o.padding}, {0, o.output_padding}, o.groups, {1, o.dilation}};
+  const ConvTranspose2dOptions flat{{1, o.stride}, {0, o.padding}, {0, o.output_padding}, o.groups, {1, o.dilation}};
   return squeeze(conv_transpose2d(unsqueeze(x, 2), unsqueeze(weight, 2), bias, flat), 2);
 }
 

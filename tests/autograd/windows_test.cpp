@@ -12,8 +12,7 @@ const std::vector<OpCase>& cases() {
       {"max_pool2d_dilated",
        {{{1, 2, 5, 6}}},
        [](Xs x) {
-         return square(
-             max_pool2d(x[0], {.kernel = {2, 3}, .stride = {1, 2}, .padding = {1, 1}, .dilation = {3, 2}}));
+         return square(max_pool2d(x[0], {.kernel = {2, 3}, .stride = {1, 2}, .padding = {1, 1}, .dilation = {3, 2}}));
        }},
       {"max_pool2d_ceil",
        {{{1, 2, 5, 4}}},
@@ -28,17 +27,14 @@ const std::vector<OpCase>& cases() {
       {"avg_pool2d_without_padding",
        {{{2, 1, 5, 5}}},
        [](Xs x) {
-         return avg_pool2d(
-             x[0], {.kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 1}, .count_include_pad = false});
+         return avg_pool2d(x[0], {.kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 1}, .count_include_pad = false});
        }},
       {"avg_pool2d_divisor",
        {{{1, 2, 5, 4}}},
        [](Xs x) { return avg_pool2d(x[0], {.ceil_mode = true, .divisor_override = -3}); }},
       {"max_pool1d_dilated",
        {{{2, 2, 7}}},
-       [](Xs x) {
-         return square(max_pool1d(x[0], {.kernel = 2, .stride = 2, .dilation = 3}, {.ceil_mode = true}));
-       }},
+       [](Xs x) { return square(max_pool1d(x[0], {.kernel = 2, .stride = 2, .dilation = 3}, {.ceil_mode = true})); }},
       {"avg_pool1d_ceil",
        {{{2, 2, 6}}},
        [](Xs x) {
@@ -48,15 +44,13 @@ const std::vector<OpCase>& cases() {
       {"max_pool3d_dilated",
        {{{1, 2, 3, 4, 3}}},
        [](Xs x) {
-         return square(max_pool3d_with_indices(x[0], {{{2, 1, 0, 2}, {2, 2, 1, 1}, {2, 1, 0, 1}}}, {.ceil_mode = true})
-                           .values);
+         return square(
+             max_pool3d_with_indices(x[0], {{{2, 1, 0, 2}, {2, 2, 1, 1}, {2, 1, 0, 1}}}, {.ceil_mode = true}).values);
        }},
       {"avg_pool3d_divisor",
        {{{1, 1, 3, 4, 2}}},
        [](Xs x) { return avg_pool3d(x[0], {}, {.ceil_mode = true, .divisor_override = 5}); }},
-      {"lp_pool2d_ceil",
-       {{{1, 2, 3, 5}}},
-       [](Xs x) { return lp_pool2d(x[0], 2, {.ceil_mode = true}); }},
+      {"lp_pool2d_ceil", {{{1, 2, 3, 5}}}, [](Xs x) { return lp_pool2d(x[0], 2, {.ceil_mode = true}); }},
       {"adaptive_avg_pool_kept",
        {{{2, 3, 4}}},
        [](Xs x) {
@@ -75,9 +69,7 @@ const std::vector<OpCase>& cases() {
       {"max_pool2d_of_one", {{{2, 4, 5}}}, [](Xs x) { return square(max_pool2d(x[0], 2)); }},
       {"conv1d",
        {{{2, 4, 6}}, {{2, 2, 3}}, {{2}}},
-       [](Xs x) {
-         return conv1d(x[0], x[1], x[2], {.stride = 2, .padding = 1, .dilation = 2, .groups = 2});
-       }},
+       [](Xs x) { return conv1d(x[0], x[1], x[2], {.stride = 2, .padding = 1, .dilation = 2, .groups = 2}); }},
       {"conv1d_same", {{{1, 2, 5}}, {{3, 2, 4}}}, [](Xs x) { return conv1d(x[0], x[1], {}, kSame); }},
       {"conv2d_same",
        {{{1, 2, 4, 3}}, {{2, 1, 2, 3}}, {{2}}},
@@ -89,14 +81,12 @@ const std::vector<OpCase>& cases() {
       {"conv_transpose1d",
        {{{2, 2, 3}}, {{2, 2, 2}}, {{2}}},
        [](Xs x) {
-         return conv_transpose1d(x[0], x[1], x[2],
-                                 {.stride = 2, .padding = 1, .output_padding = 2, .dilation = 3});
+         return conv_transpose1d(x[0], x[1], x[2], {.stride = 2, .padding = 1, .output_padding = 2, .dilation = 3});
        }},
       {"conv_transpose2d_output_padding",
        {{{1, 2, 2, 3}}, {{2, 1, 2, 2}}, {{1}}},
        [](Xs x) {
-         return conv_transpose2d(x[0], x[1], x[2],
-                                 {.stride = {1, 2}, .output_padding = {2, 1}, .dilation = {3, 1}});
+         return conv_transpose2d(x[0], x[1], x[2], {.stride = {1, 2}, .output_padding = {2, 1}, .dilation = {3, 1}});
        }},
       {"conv_transpose3d_output_padding",
        {{{1, 1, 2, 2, 1}}, {{1, 2, 1, 2, 2}}},
@@ -127,8 +117,8 @@ TEST(WindowsOfPlainNumbers, AreThoseOfOptions) {
   EXPECT_TRUE(same_bits(max_pool2d(image, 3, 2, 1), max_pool2d(image, square_three)));
   EXPECT_TRUE(same_bits(avg_pool2d(image, 3, 2, 1), avg_pool2d(image, square_three)));
   EXPECT_TRUE(same_bits(avg_pool2d(image, 2), avg_pool2d(image, {2, 2})));
-  EXPECT_TRUE(same_bits(max_pool2d_with_indices(image, 3, 2, 1).indices,
-                        max_pool2d_with_indices(image, square_three).indices));
+  EXPECT_TRUE(
+      same_bits(max_pool2d_with_indices(image, 3, 2, 1).indices, max_pool2d_with_indices(image, square_three).indices));
   EXPECT_TRUE(same_bits(max_pool1d(line, 3, 2, 1), max_pool1d(line, three)));
   EXPECT_TRUE(same_bits(avg_pool1d(line, 3, 2, 1), avg_pool1d(line, three)));
   EXPECT_TRUE(same_bits(max_pool1d_with_indices(line, 2).indices, max_pool1d_with_indices(line, two).indices));
@@ -180,8 +170,7 @@ TEST(WindowsOfOneInput, AreThoseOfABatchOfOne) {
   compare("conv3d", volume, [&](const Tensor& x) { return conv3d(x, kernel3); });
   compare("conv_transpose1d", slice(line, 0, 0, 2), [&](const Tensor& x) { return conv_transpose1d(x, kernel1); });
   compare("conv_transpose2d", slice(image, 0, 0, 2), [&](const Tensor& x) { return conv_transpose2d(x, kernel2); });
-  compare("conv_transpose3d", volume,
-          [&](const Tensor& x) { return conv_transpose3d(x, transpose(kernel3, 0, 1)); });
+  compare("conv_transpose3d", volume, [&](const Tensor& x) { return conv_transpose3d(x, transpose(kernel3, 0, 1)); });
 }
 
 TEST(AdaptiveMaxPool, NamesTheFirstMaximumOfEachWindow) {
@@ -204,12 +193,17 @@ TEST(Windows, OfNoBatchesAndOfWrongOptions) {
   EXPECT_EQ(adaptive_max_pool_with_indices(none, {3, kKeepSize}).indices.shape(), (Shape{0, 2, 3, 4}));
   EXPECT_EQ(conv1d(kernels::zeros({0, 2, 5}), kernels::zeros({3, 2, 2})).shape(), (Shape{0, 3, 4}));
   const Tensor x = random_tensor({1, 2, 4, 4}, 1), kernel = random_tensor({2, 2, 2, 2}, 2);
-  EXPECT_TRUE(throws<ShapeError>([&] { conv2d(x, kernel, {}, kSame, {.stride = {2, 1}}); },
-                                 "[conv2d] expected a stride of 1 and no other padding with kSame"));
+  EXPECT_TRUE(throws<ShapeError>(
+      [&] {
+        conv2d(x, kernel, {}, kSame, {.stride = {2, 1}});
+      },
+      "[conv2d] expected a stride of 1 and no other padding with kSame"));
   EXPECT_TRUE(throws<ShapeError>([&] { conv1d(x, kernel); },
                                  "[conv1d] expected input (N, C, L) or (C, L) and a weight of three dimensions"));
   EXPECT_TRUE(throws<ShapeError>(
-      [&] { conv_transpose2d(x, kernel, {}, {.stride = {2, 2}, .output_padding = {0, 3}, .dilation = {1, 3}}); },
+      [&] {
+        conv_transpose2d(x, kernel, {}, {.stride = {2, 2}, .output_padding = {0, 3}, .dilation = {1, 3}});
+      },
       "[conv_transpose2d] expected an output_padding of at least 0 and below the stride 2 or the dilation 3, got 3"));
   EXPECT_TRUE(throws<ShapeError>([&] { lp_pool2d(x, 2, {.count_include_pad = false}); },
                                  "[lp_pool2d] expected neither count_include_pad nor divisor_override"));

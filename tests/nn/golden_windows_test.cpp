@@ -38,13 +38,10 @@ void both(const std::string& name, const M& module) {
 
 void maxima() {
   both("max1", MaxPool1d(3, {.stride = 2, .padding = 1, .dilation = 2, .ceil_mode = true}));
-  both("max2",
-       MaxPool2d({2, 3}, {.stride = Size2d{3, 2}, .padding = {1, 1}, .dilation = {2, 1}, .ceil_mode = true}));
+  both("max2", MaxPool2d({2, 3}, {.stride = Size2d{3, 2}, .padding = {1, 1}, .dilation = {2, 1}, .ceil_mode = true}));
   check("max2_dilated", MaxPool2d(2, {.stride = 1, .padding = 1, .dilation = 3}));
-  both("max3", MaxPool3d({2, 3, 2}, {.stride = Size3d{2, 2, 3},
-                                     .padding = {1, 1, 0},
-                                     .dilation = {2, 1, 2},
-                                     .ceil_mode = true}));
+  both("max3", MaxPool3d({2, 3, 2},
+                         {.stride = Size3d{2, 2, 3}, .padding = {1, 1, 0}, .dilation = {2, 1, 2}, .ceil_mode = true}));
   both("adaptive_max1", AdaptiveMaxPool1d(4));
   both("adaptive_max2", AdaptiveMaxPool2d(5, kKeepSize));
   both("adaptive_max3", AdaptiveMaxPool3d({kKeepSize, 4, 2}));
@@ -58,10 +55,8 @@ void averages() {
        AvgPool2d({3, 2}, {.stride = Size2d{2, 3}, .padding = 1, .ceil_mode = true, .count_include_pad = false}));
   check("avg2_ceil", AvgPool2d(3, {.stride = 2, .padding = 1, .ceil_mode = true}));
   check("avg2_divisor", AvgPool2d(3, {.stride = 2, .padding = 1, .divisor_override = -4}));
-  both("avg3", AvgPool3d({3, 2, 2}, {.stride = Size3d{2, 3, 3},
-                                     .padding = 1,
-                                     .ceil_mode = true,
-                                     .count_include_pad = false}));
+  both("avg3",
+       AvgPool3d({3, 2, 2}, {.stride = Size3d{2, 3, 3}, .padding = 1, .ceil_mode = true, .count_include_pad = false}));
   check("avg3_divisor", AvgPool3d(2, {.stride = 2, .padding = 1, .ceil_mode = true, .divisor_override = 5}));
   both("lp1", LPPool1d(2, 4, 3, true));
   both("lp2", LPPool2d(3, {2, 3}, {}, true));
@@ -86,8 +81,7 @@ void padding_modes() {
   for (const auto& [name, mode] : modes) {
     const std::string m = name;
     both("conv1_" + m,
-         Conv1d(4, 2, 3,
-                {.stride = 2, .padding = 2, .dilation = 2, .groups = 2, .padding_mode = mode, .dtype = kF64}));
+         Conv1d(4, 2, 3, {.stride = 2, .padding = 2, .dilation = 2, .groups = 2, .padding_mode = mode, .dtype = kF64}));
     both("conv2_" + m, Conv2d(4, 2, {3, 2}, {.padding = {1, 2}, .padding_mode = mode, .dtype = kF64}));
     check("conv2_" + m + "_same", Conv2d(4, 2, {4, 3}, {.padding = kSame, .padding_mode = mode, .dtype = kF64}));
     both("conv3_" + m,
@@ -109,8 +103,7 @@ void convolutions() {
   both("conv2", Conv2d(4, 3, 3, {.dtype = kF64}));
   both("conv3", Conv3d(4, 3, 2, {.dtype = kF64}));
   with_output_size("transposed1", ConvTranspose1d(4, 3, 3, {.stride = 2, .dtype = kF64}), std::int64_t{20});
-  with_output_size("transposed2",
-                   ConvTranspose2d(4, 3, {3, 2}, {.stride = {3, 2}, .padding = {1, 0}, .dtype = kF64}),
+  with_output_size("transposed2", ConvTranspose2d(4, 3, {3, 2}, {.stride = {3, 2}, .padding = {1, 0}, .dtype = kF64}),
                    Size2d{21, 13});
   with_output_size("transposed3", ConvTranspose3d(4, 3, 2, {.stride = {2, 1, 3}, .dtype = kF64}), Size3d{11, 5, 9});
   check("transposed1_dilated",
@@ -155,9 +148,8 @@ void pooled(Cases& all, const std::string& name, const Pool& pool) {
 
 Cases places() {
   Cases all;
-  pooled(all, "max1", [](const Tensor& x) {
-    return MaxPool1d(2, {.stride = 2, .dilation = 3, .ceil_mode = true}).with_indices(x);
-  });
+  pooled(all, "max1",
+         [](const Tensor& x) { return MaxPool1d(2, {.stride = 2, .dilation = 3, .ceil_mode = true}).with_indices(x); });
   pooled(all, "max2", [](const Tensor& x) {
     return MaxPool2d({3, 2}, {.stride = 2, .padding = 1, .dilation = 2, .ceil_mode = true}).with_indices(x);
   });
@@ -179,8 +171,7 @@ Cases places() {
 Cases convolved() {
   return {one("conv1d",
               [](Xs x) {
-                return functional::conv1d(x[0], x[1], x[2],
-                                          {.stride = 2, .padding = 1, .dilation = 2, .groups = 2});
+                return functional::conv1d(x[0], x[1], x[2], {.stride = 2, .padding = 1, .dilation = 2, .groups = 2});
               }),
           one("conv1d_same", [](Xs x) { return functional::conv1d(x[0], x[1], {}, kSame, {.dilation = 3}); }),
           one("conv2d_same",
@@ -231,14 +222,20 @@ TEST(WindowLayers, SayWhatTheyExpect) {
   EXPECT_EQ(message_of<ShapeError>([] { AdaptiveMaxPool1d(2)(ones({5})); }),
             "[AdaptiveMaxPool1d] expected (N, C, L) or (C, L), got (5)");
   EXPECT_THROW(AdaptiveAvgPool2d(2)(ones({5, 5})), ShapeError);
-  EXPECT_EQ(message_of<ConfigError>([] { Conv2d(1, 1, 3, {.padding = {1, -1}, .padding_mode = PadMode::reflect}); }),
+  EXPECT_EQ(message_of<ConfigError>([] {
+              Conv2d(1, 1, 3, {.padding = {1, -1}, .padding_mode = PadMode::reflect});
+            }),
             "[Conv2d] expected padding of at least 0, got -1");
   ConvTranspose2d up(1, 1, 3, {.stride = 2});
-  EXPECT_EQ(message_of<ShapeError>([&] { up(ones({1, 1, 4, 4}), {10, 8}); }),
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              up(ones({1, 1, 4, 4}), {10, 8});
+            }),
             "[ConvTranspose2d] expected an output_size from 9 to 10 along dimension 3, got 8");
   EXPECT_THROW(up(ones({4, 4}), 10), ShapeError);
   EXPECT_THROW(Conv1d(2, 2, 3)(ones({3, 5})), ShapeError);
-  EXPECT_EQ(message_of<ShapeError>([] { ZeroPad2d(1)(ones({4, 4})); }),
+  EXPECT_EQ(message_of<ShapeError>([] {
+              ZeroPad2d(1)(ones({4, 4}));
+            }),
             "[ZeroPad2d] expected (N, C, H, W) or (C, H, W), got (4, 4)");
 }
 

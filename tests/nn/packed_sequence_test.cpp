@@ -287,8 +287,10 @@ TEST(PackedSequence, SaysWhatIsWrong) {
   odd.unsorted_indices = Tensor::from<std::int64_t>({0}, {1});
   EXPECT_THROW(pad_packed_sequence(odd), ShapeError);
   EXPECT_THROW(lstm(odd), ShapeError);
-  EXPECT_EQ(message_of<ShapeError>([&] { LSTM(4, 2)
-                                         (packed); }),
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              LSTM(4, 2)
+              (packed);
+            }),
             "[LSTM] expected packed sequences with data (rows, 4), got (6, 3)");
   EXPECT_EQ(message_of<ShapeError>([&] {
               lstm(packed, {zeros({1, 3, 2}), zeros({1, 3, 2})});
