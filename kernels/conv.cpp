@@ -1,7 +1,6 @@
 #include "kernels/conv.h"
 
 #include <algorithm>
-#include <limits>
 #include <string>
 
 #include "base/error.h"
@@ -14,9 +13,11 @@
 namespace hop::kernels {
 namespace {
 
+/// The largest stride, padding and dilated kernel: oneDNN and our CUDA kernels add products of them in 32 bits.
+constexpr std::int64_t kMost = std::int64_t{1} << 24;
+
 void check_options(const Conv2dOptions& o) {
   const auto pair = [](const char* name, const std::array<std::int64_t, 2>& v, std::int64_t least) {
-    constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();  // of oneDNN and cuDNN
     if (std::min(v[0], v[1]) >= least && std::max(v[0], v[1]) <= kMost) return;
     throw ShapeError("[conv2d] expected " + std::string(name) + " from " + std::to_string(least) + " to " +
                      std::to_string(kMost) + ", got (" + std::to_string(v[0]) + ", " + std::to_string(v[1]) + ")");
@@ -74,6 +75,10 @@ Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& opt
     const auto i = static_cast<std::size_t>(d);
     const std::int64_t room = checked_add(x[2 + d], checked_mul(2, options.padding[i], "conv2d"), "conv2d");
     const std::int64_t reach = checked_add(checked_mul(options.dilation[i], weight[2 + d] - 1, "conv2d"), 1, "conv2d");
+    if (reach > kMost) {
+      throw ShapeError("[conv2d] expected a dilated kernel of at most " + std::to_string(kMost) + ", got " +
+                       std::to_string(reach) + context);
+    }
     if (room < reach) {
       throw ShapeError("[conv2d] expected an image of at least the kernel's size " + std::to_string(reach) + ", got " +
                        std::to_string(room) + " with padding" + context);

@@ -26,4 +26,12 @@ inline void check_positive(const char* op, std::initializer_list<std::pair<const
   }
 }
 
+/// ConfigError unless `layers` is from 1 to 65536: each layer takes memory before anything runs.
+inline void check_layers(const char* op, std::int64_t layers) {
+  constexpr std::int64_t kMost = 65536;
+  if (layers >= 1 && layers <= kMost) return;
+  throw ConfigError("[" + std::string(op) + "] expected num_layers from 1 to " + std::to_string(kMost) + ", got " +
+                    std::to_string(layers));
+}
+
 }  // namespace hop::nn::detail

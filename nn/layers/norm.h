@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 
@@ -117,6 +118,8 @@ struct LayerNormOptions {
 class LayerNorm : public Module {
  public:
   explicit LayerNorm(const Shape& normalized_shape, LayerNormOptions options = {});
+  explicit LayerNorm(std::initializer_list<std::int64_t> normalized_shape, LayerNormOptions options = {})
+      : LayerNorm(Shape(normalized_shape), options) {}
 
   Tensor forward(const Tensor& x) override;
   void reset_parameters(const ParameterKeys& keys) override;
@@ -170,6 +173,8 @@ struct RMSNormOptions {
 class RMSNorm : public Module {
  public:
   explicit RMSNorm(const Shape& normalized_shape, RMSNormOptions options = {});
+  explicit RMSNorm(std::initializer_list<std::int64_t> normalized_shape, RMSNormOptions options = {})
+      : RMSNorm(Shape(normalized_shape), options) {}
 
   /// Throws ShapeError unless x is (.., normalized_shape), DtypeError.
   Tensor forward(const Tensor& x) override;

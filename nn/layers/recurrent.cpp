@@ -22,8 +22,8 @@ std::int64_t directions(const RecurrentOptions& options) { return options.bidire
 
 const RecurrentOptions& checked(const char* op, std::int64_t input_size, std::int64_t hidden_size,
                                 const RecurrentOptions& options) {
-  detail::check_positive(
-      op, {{"input_size", input_size}, {"hidden_size", hidden_size}, {"num_layers", options.num_layers}});
+  detail::check_positive(op, {{"input_size", input_size}, {"hidden_size", hidden_size}});
+  detail::check_layers(op, options.num_layers);
   if (!(options.dropout >= 0 && options.dropout <= 1)) {
     throw ConfigError("[" + std::string(op) + "] expected a dropout in 0..1, got " + shortest(options.dropout));
   }

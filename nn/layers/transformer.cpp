@@ -65,7 +65,7 @@ Tensor TransformerEncoderLayer::forward(const Tensor& x, const AttentionMasks& m
 
 TransformerEncoder::TransformerEncoder(const TransformerEncoderLayer& layer, std::int64_t num_layers,
                                        const std::optional<LayerNorm>& last) {
-  detail::check_positive("TransformerEncoder", {{"num_layers", num_layers}});
+  detail::check_layers("TransformerEncoder", num_layers);
   ModuleList list = register_module("layers", ModuleList());
   for (std::int64_t i = 0; i < num_layers; ++i) {
     layers.push_back(clone(layer));

@@ -75,7 +75,7 @@ Tensor TransformerDecoderLayer::forward(const Tensor& x, const Tensor& memory, c
 
 TransformerDecoder::TransformerDecoder(const TransformerDecoderLayer& layer, std::int64_t num_layers,
                                        const std::optional<LayerNorm>& last) {
-  detail::check_positive("TransformerDecoder", {{"num_layers", num_layers}});
+  detail::check_layers("TransformerDecoder", num_layers);
   ModuleList list = register_module("layers", ModuleList());
   for (std::int64_t i = 0; i < num_layers; ++i) {
     layers.push_back(clone(layer));

@@ -46,13 +46,13 @@ Tensor LBFGS::call(const Closure& closure) {
   return closure().detach();
 }
 
-// Of all parameters that are moved, one after the other.
+// Of all parameters, one after the other. A frozen one has zeros, so that the history fits whatever is frozen or thawed
+// between two steps.
 Tensor LBFGS::gradient() {
   std::vector<Tensor> parts;
   for (const ParameterSegment& segment : segments()) {
-    if (!is_moved(segment)) continue;
     const Tensor& p = segment.parameter;
-    const bool is_given = p.ensure_autograd_slot().gradient.is_given();
+    const bool is_given = is_moved(segment) && p.ensure_autograd_slot().gradient.is_given();
     parts.push_back(is_given ? reshape(p.grad().detach(), {p.numel()})
                              : kernels::zeros({p.numel()}, p.dtype(), p.device()));
   }
@@ -62,9 +62,8 @@ Tensor LBFGS::gradient() {
 void LBFGS::move(double t) {
   std::int64_t first = 0;
   for (const ParameterSegment& segment : segments()) {
-    if (!is_moved(segment)) continue;
     const Tensor& p = segment.parameter;
-    write(p, p + reshape(slice(direction_, 0, first, first + p.numel()), p.shape()) * t);
+    if (is_moved(segment)) write(p, p + reshape(slice(direction_, 0, first, first + p.numel()), p.shape()) * t);
     first += p.numel();
   }
 }

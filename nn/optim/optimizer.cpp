@@ -1,3 +1,4 @@
+// Long because an optimizer's parameters, groups, step and what they refuse are one class.
 #include "nn/optim/optimizer.h"
 
 #include <algorithm>

@@ -204,13 +204,17 @@ TEST(Conv2d, RefusesWhatDoesNotFit) {
             "[conv2d] expected input (N, C, H, W) and weight (K, C / groups, R, S), got (8, 4) and (3, 2, 3, 3)");
   EXPECT_EQ(shape({8, 0, 3, 3}, {3, 0, 3, 3}), "[conv2d] expected a weight with elements, got (3, 0, 3, 3)");
   EXPECT_EQ(shape({8, 1, 3, 3}, {1, 1, 3, 3}, {.stride = {1, 0}}),
-            "[conv2d] expected stride from 1 to 2147483647, got (1, 0)");
+            "[conv2d] expected stride from 1 to 16777216, got (1, 0)");
   EXPECT_EQ(shape({8, 1, 3, 3}, {1, 1, 3, 3}, {.stride = {std::int64_t{1} << 31, 1}}),
-            "[conv2d] expected stride from 1 to 2147483647, got (2147483648, 1)");
+            "[conv2d] expected stride from 1 to 16777216, got (2147483648, 1)");
   EXPECT_EQ(shape({8, 1, 3, 3}, {1, 1, 3, 3}, {.padding = {-1, 0}}),
-            "[conv2d] expected padding from 0 to 2147483647, got (-1, 0)");
+            "[conv2d] expected padding from 0 to 16777216, got (-1, 0)");
   EXPECT_EQ(shape({8, 1, 3, 3}, {1, 1, 3, 3}, {.dilation = {0, 1}}),
-            "[conv2d] expected dilation from 1 to 2147483647, got (0, 1)");
+            "[conv2d] expected dilation from 1 to 16777216, got (0, 1)");
+  EXPECT_EQ(
+      shape({8, 1, 3, 3}, {1, 1, 3, 3}, {.padding = {16777216, 0}, .dilation = {16777216, 1}}),
+      "[conv2d] expected a dilated kernel of at most 16777216, got 33554433 (input (8, 1, 3, 3), weight (1, 1, 3, "
+      "3))");
   EXPECT_EQ(shape({8, 1, 3, 3}, {1, 1, 3, 3}, {.groups = 0}), "[conv2d] expected at least 1 group, got 0");
   const Tensor x = random_tensor({1, 2, 5, 5}), weight = random_tensor({3, 2, 3, 3});
   EXPECT_EQ(error_of<ShapeError>([&] { conv2d(x, weight, random_tensor({2}), {}); }),

@@ -142,12 +142,18 @@ TEST(SizeOfALayer, WhoseProductOverflowsIsATypedError) {
   EXPECT_THROW(LayerNorm(Shape{k32, k32}), ShapeError);
 }
 
+TEST(NumberOfLayers, IsLimitedBeforeMemoryIsTaken) {
+  constexpr std::int64_t kMany = std::int64_t{1} << 31;
+  EXPECT_THROW(LSTM(1, 1, {.num_layers = kMany}), ConfigError);
+  EXPECT_THROW(TransformerEncoder(TransformerEncoderLayer(2, 1, {.dim_feedforward = 2}), kMany), ConfigError);
+  EXPECT_THROW(TransformerDecoder(TransformerDecoderLayer(2, 1, {.dim_feedforward = 2}), kMany), ConfigError);
+}
+
 TEST(PaddingOfTheSameSize, WhoseZerosOverflowIsATypedError) {
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
   EXPECT_THROW(Conv2d(1, 1, 3, {.padding = kSame, .dilation = kMost}), ShapeError);
   EXPECT_THROW(Conv3d(1, 1, 3, {.padding = kSame, .dilation = kMost}), ShapeError);
-  Conv1d conv(1, 1, 3, {.padding = kSame, .dilation = kMost});
-  EXPECT_THROW(conv(ones({1, 1, 4})), ShapeError);
+  EXPECT_THROW(Conv1d(1, 1, 3, {.padding = kSame, .dilation = kMost}), ShapeError);
 }
 
 TEST(Optimizer, TakesNoRateAndNoDampeningThatIsNoNumberAndNoEmptyList) {

@@ -104,6 +104,31 @@ TEST(LBFGS, StaysAtAMinimum) {
   EXPECT_THAT(values(x), ::testing::ElementsAre(0, 0));
 }
 
+// The history is of all parameters: it must not be taken for that of another one of the same size.
+TEST(LBFGS, LeavesAFrozenParameterAloneAndGoesOnWithTheOthers) {
+  const Tensor a = kernels::full({3}, 2, DType::f64), b = kernels::full({3}, -1, DType::f64);
+  for (const Tensor& p : {a, b}) p.set_requires_grad();
+  LBFGS optimizer({a, b}, {.lr = 0.5, .max_iter = 3});
+  const auto loss = [&] {
+    optimizer.zero_grad();
+    const Tensor value = bowl(a) + bowl(b * 2);
+    backward(value);
+    return value;
+  };
+  optimizer.step(loss);
+  a.set_requires_grad(false);
+  const std::string frozen = bits(a);
+  double before = (bowl(a) + bowl(b.detach() * 2)).item<double>();
+  for (int i = 0; i < 4; ++i) optimizer.step(loss);
+  EXPECT_EQ(bits(a), frozen);
+  const double after = (bowl(a) + bowl(b.detach() * 2)).item<double>();
+  EXPECT_LT(after, before);
+  a.set_requires_grad();
+  for (int i = 0; i < 20; ++i) optimizer.step(loss);
+  EXPECT_NE(bits(a), frozen);
+  EXPECT_LT((bowl(a.detach()) + bowl(b.detach() * 2)).item<double>(), after);
+}
+
 TEST(LBFGS, SaysWhatItNeeds) {
   const Tensor x = Tensor::from<double>({1}, {1}).set_requires_grad();
   LBFGS lbfgs(std::vector{x});

@@ -137,7 +137,7 @@ TEST(Recurrent, SaysWhatIsWrong) {
   const Tensor x = zeros({5, 2, 3});
   EXPECT_EQ(message_of<ConfigError>([] { LSTM(0, 4); }), "[LSTM] expected input_size of at least 1, got 0");
   EXPECT_EQ(message_of<ConfigError>([] { RNN(3, 4, {.num_layers = 0}); }),
-            "[RNN] expected num_layers of at least 1, got 0");
+            "[RNN] expected num_layers from 1 to 65536, got 0");
   EXPECT_EQ(message_of<ConfigError>([] { GRU(3, 4, {.dropout = 1.5}); }), "[GRU] expected a dropout in 0..1, got 1.5");
   EXPECT_THROW(GRUCell(3, 0), ConfigError);
   EXPECT_EQ(message_of<ShapeError>([&] {

@@ -139,7 +139,7 @@ constexpr Attribute kLinear[] = {{"out_features", integer, "", 1, kUnlimited, tr
 constexpr Attribute kEmbedding[] = {
     {"num_embeddings", integer, "", 1, kUnlimited, true},
     {"embedding_dim", integer, "", 1, kUnlimited, true},
-    {"padding_idx", integer, "none", -kUnlimited, kUnlimited, false, /*optional=*/true}};
+    {.name = "padding_idx", .type = integer, .fallback = "none", .min = -kUnlimited, .optional = true}};
 constexpr Attribute kEmbed[] = {{"embedding_dim", integer, "", 1, kUnlimited, true}};
 
 constexpr std::array kRows = {

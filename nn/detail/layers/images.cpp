@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "kernels/conv.h"
 #include "kernels/pool.h"
+#include "nn/detail/convolution.h"
 #include "nn/detail/onnx_layers.h"
 #include "nn/layers.h"
 

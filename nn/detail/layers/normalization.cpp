@@ -147,7 +147,7 @@ OnnxValue normalize(const OnnxLayer& layer, const OnnxValue& x) {
 // ---- the rows
 
 constexpr Attribute kBatchNorm[] = {{"eps", number, "1e-05"},
-                                    {"momentum", number, "0.1", 0, kUnlimited, false, /*optional=*/true},
+                                    {.name = "momentum", .type = number, .fallback = "0.1", .optional = true},
                                     {"affine", flag, "true"},
                                     {"bias", flag, "true"}};
 constexpr Attribute kLayerNorm[] = {
