@@ -180,8 +180,8 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
        "[spec] layer 0 \"max_pool2d 2 padding=same\": padding expects a size (N or HxW) of at least 0 and below 10000, "
        "got \"same\""},
       {{"conv2d 8 3 padding_mode=mirror"},
-       "[spec] layer 0 \"conv2d 8 3 padding_mode=mirror\": padding_mode expects one of zeros, reflect, replicate, "
-       "circular, "
+       "[spec] layer 0 \"conv2d 8 3 padding_mode=mirror\": padding_mode expects one of zeros, reflect, replicate "
+       "and circular, "
        "got \"mirror\""},
       {{"linear 1000000000"},
        "[spec] layer 0 \"linear 1000000000\": out_features expects a whole number of at least 1 and below 1e+09, got "
