@@ -29,9 +29,10 @@ std::optional<double> target_of(const Case& c) {
   if (c.net == "vae") return 3.0;
   if (c.net == "dlrm") return 8.0;
   if (c.net == "conv-f64") return 0.5;
-  if (c.net == "lenet") return 1.5;
-  if (c.net == "resnet20") return 1.1;
-  if (c.optimizer == "adam") return c.batch == 32 ? 2.0 : 1.35;
+  if (c.net == "lenet") return 2.0;
+  if (c.net == "resnet20") return 1.25;
+  if (c.optimizer == "adam" && c.net == "mlp") return c.batch == 32 ? 2.5 : 1.6;
+  if (c.optimizer == "adam") return c.batch == 32 ? 2.3 : 1.45;
   return c.batch == 32 ? 1.6 : 1.25;
 }
 
