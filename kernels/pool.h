@@ -11,7 +11,7 @@ namespace hop {
 struct Pool2dOptions {
   std::array<std::int64_t, 2> kernel = {2, 2};
   std::array<std::int64_t, 2> stride = {0, 0};  ///< 0: equal to the kernel
-  /// At most half of what the kernel spans. (PyTorch: in images and volumes at most half the kernel.)
+  /// At most half of what the kernel spans. (PyTorch: at most half the kernel.)
   std::array<std::int64_t, 2> padding = {0, 0};
   /// The distance between the values of a window, for maxima: a kernel spans dilation (kernel - 1) + 1 values.
   std::array<std::int64_t, 2> dilation = {1, 1};

@@ -78,9 +78,10 @@ template <class Options, std::size_t N>
 Options for_output_size(const char* op, Options options, const std::array<std::int64_t, N>& inputs,
                         const std::array<std::int64_t, N>& kernel, const std::array<std::int64_t, N>& size) {
   for (std::size_t d = 0; d < N; ++d) {
-    const std::int64_t least = checked_mul(inputs[d] - 1, options.stride[d], op) - 2 * options.padding[d] +
-                               checked_mul(options.dilation[d], kernel[d] - 1, op) + 1;
-    const std::int64_t most = least + options.stride[d] - 1;
+    const std::int64_t reach = checked_add(checked_mul(options.dilation[d], kernel[d] - 1, op), 1, op);
+    const std::int64_t whole = checked_add(checked_mul(inputs[d] - 1, options.stride[d], op), reach, op);
+    const std::int64_t least = checked_add(whole, -checked_mul(2, options.padding[d], op), op);
+    const std::int64_t most = checked_add(least, options.stride[d] - 1, op);
     if (size[d] < least || size[d] > most) {
       throw ShapeError("[" + std::string(op) + "] expected an output_size from " + std::to_string(least) + " to " +
                        std::to_string(most) + " along dimension " + std::to_string(d + 2) + ", got " +

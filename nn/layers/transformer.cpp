@@ -15,6 +15,10 @@ LayerNorm norm_of(std::int64_t d_model, const TransformerEncoderLayerOptions& o)
 
 }  // namespace
 
+void TransformerActivation::check() const {
+  if (!function_) throw ConfigError("[TransformerActivation] expected a function, got an empty one");
+}
+
 Tensor TransformerActivation::operator()(const Tensor& x) const {
   if (function_) return function_(x);
   switch (name_) {

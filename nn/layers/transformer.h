@@ -19,22 +19,27 @@
 
 namespace hop::nn {
 
-/// The activation between the two linear layers: relu, gelu, gelu_tanh (GELU with
-/// approximate="tanh", for which PyTorch takes a function), or any function of one tensor. Copies of a layer share the
-/// function. If it is a module with parameters, the layer does not register them.
+/// The activation between the two linear layers: relu, gelu, gelu_tanh (GELU with approximate="tanh", for which PyTorch
+/// takes a function), or any function of one tensor. Copies of a layer share the function. If it is a module with
+/// parameters, the layer does not register them. Throws ConfigError for an empty function.
 class TransformerActivation {
  public:
   enum Name : std::uint8_t { relu, gelu, gelu_tanh };
   using Function = std::function<Tensor(const Tensor&)>;
 
   TransformerActivation(Name name) : name_(name) {}
+  TransformerActivation(Tensor (*function)(const Tensor&)) : TransformerActivation(Function(function)) {}
   template <class F>
   requires std::is_invocable_r_v<Tensor, F&, const Tensor&> TransformerActivation(F function)
-      : function_(std::move(function)) {}
+      : function_(std::move(function)) {
+    check();
+  }
 
   Tensor operator()(const Tensor& x) const;
 
  private:
+  void check() const;
+
   Name name_ = relu;
   Function function_;  // instead of the name, if there is one
 };

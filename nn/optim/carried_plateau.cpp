@@ -33,8 +33,11 @@ void CarriedPlateau::write(const Memory& memory) {
 }
 
 double CarriedPlateau::rate(double first) const {
-  double rate = first;
-  for (std::int64_t k = read().lowered; k > 0; --k) rate = lowered_rate(rate, options_);
+  double rate = first, before = 0;
+  for (std::int64_t k = read().lowered; k > 0 && rate != before; --k) {  // any number may stand in a file
+    before = rate;
+    rate = lowered_rate(rate, options_);
+  }
   return rate;
 }
 

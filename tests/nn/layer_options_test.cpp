@@ -370,5 +370,13 @@ TEST(SpecOptions, OfNormsAndEmbeddings) {
   EXPECT_THROW(parse_spec(std::vector<std::string>{"batchnorm1d eps=none"}), ConfigError);
 }
 
+TEST(TransformerActivation, TakesAFunctionByItsNameAndNoEmptyOne) {
+  const Tensor x = Tensor::from<float>({-1, 2}, {2});
+  EXPECT_EQ(bits(TransformerActivation(hop::gelu)(x)), bits(gelu(x)));
+  EXPECT_EQ(bits(TransformerActivation(hop::silu)(x)), bits(silu(x)));
+  EXPECT_EQ(message_of<ConfigError>([] { TransformerActivation{TransformerActivation::Function()}; }),
+            "[TransformerActivation] expected a function, got an empty one");
+}
+
 }  // namespace
 }  // namespace hop::nn
