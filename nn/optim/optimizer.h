@@ -130,8 +130,8 @@ class Optimizer {
   /// Parameters are floating, contiguous, distinct, on one device, and not computed from others (DtypeError,
   /// ShapeError, ConfigError, DeviceError, AutogradError). Those with channels last are laid contiguous:
   /// tensors that shared their bytes (detach(), views) keep the old bytes. Parameters that require no gradient now may
-  /// require one later. Existing gradients are kept. `slots` names the tensors that the method keeps per parameter; they
-  /// start at zero.
+  /// require one later. Existing gradients are kept. `slots` names the tensors that the method keeps per parameter;
+  /// they start at zero.
   Optimizer(const ParameterList& parameters, const std::vector<std::string_view>& slots, double lr);
 
   // ---- The parts of a step(). An optimizer of an application computes with tensor operations between them:

@@ -70,9 +70,9 @@ class RuleOptimizer final : public Optimizer {
 
   /// torch.optim.Optimizer.add_param_group: one more group, whose rate is group.options.lr from now on, in proportion
   /// to lr(). Its slots are zero, but the step count is that of all parameters. (PyTorch counts the steps of each
-  /// parameter. Here the bias correction of Adam does not begin anew for a late group, so its first steps are up to three
-  /// times as long; give the group a smaller rate at first, or make a new optimizer.) A state block that is made later
-  /// has the slots, and an average of weights (optim::WeightAverage) that is made later the parameters. Throws
+  /// parameter. Here the bias correction of Adam does not begin anew for a late group, so its first steps are up to
+  /// three times as long; give the group a smaller rate at first, or make a new optimizer.) A state block that is made
+  /// later has the slots, and an average of weights (optim::WeightAverage) that is made later the parameters. Throws
   /// ConfigError and StateError, and as the constructors; then nothing was added.
   void add_param_group(const Group& group) {
     check_settings(group.options);
