@@ -186,7 +186,7 @@ class Worker {
   net::Awaitable<void> serve_peer(net::Door::Visitor visitor);
   net::Awaitable<worker::Event> fetch(CargoPtr cargo, std::string address);
   net::Awaitable<nn::StateBytes> room_for(std::uint64_t bytes);
-  net::Awaitable<Digest> digest_of(nn::StateBytes bytes);
+  net::Awaitable<Digest> digest_of(Attempt attempt, nn::StateBytes bytes);
   net::Awaitable<Connection> call_peer(const std::string& address);
   net::Awaitable<Connection> call_source(Attempt attempt, const std::string& address);
   net::Awaitable<void> watch_fetch(Attempt attempt);
@@ -252,6 +252,7 @@ class Worker {
   std::shared_ptr<net::Listener> listener_;
   Connection coordinator_;
   std::vector<std::weak_ptr<net::Connection>> peers_;          // closed at the end
+  std::set<Attempt> whole_;                                    // whose state has arrived, while its digest is computed
   std::map<Attempt, std::weak_ptr<net::Connection>> fetches_;  // on which states come for leases and copies
   // A member of a group that called before this worker heard of the group.
   struct EarlyMember {

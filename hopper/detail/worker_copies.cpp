@@ -34,7 +34,7 @@ net::Awaitable<void> Worker::copy(Copy order, std::string address) {
   worker::Event outcome = worker::event::CopyFailed{order.attempt, "[copy] no memory"};
   try {
     auto arrived = std::make_shared<ArrivedCopy>(co_await fetch_copy(order, std::move(address)));
-    const Digest digest = co_await digest_of(arrived->bytes);
+    const Digest digest = co_await digest_of(order.attempt, arrived->bytes);
     outcome = worker::event::CopyArrived{order.attempt, digest};
     const std::scoped_lock lock(mutex_);
     copies_[order.attempt] = std::move(arrived);

@@ -61,7 +61,7 @@ net::Awaitable<void> Worker::watch_fetch(Attempt attempt) {
     co_await timer.async_wait(net::asio::use_awaitable);
     silent_looks = fetched_bytes(attempt) == before ? silent_looks + 1 : 0;
   }
-  step(worker::event::SourceGone{attempt});
+  if (!whole_.contains(attempt)) step(worker::event::SourceGone{attempt});
 }
 
 // The bytes that have arrived on the connection to the source of this lease or copy; none if there is no connection, or
@@ -98,11 +98,18 @@ net::Awaitable<nn::StateBytes> Worker::room_for(std::uint64_t bytes) {
   co_return block;
 }
 
-// So does the digest of a large state. That of a small one is done before the disk thread would hear of it.
-net::Awaitable<Digest> Worker::digest_of(nn::StateBytes bytes) {
+// So does the digest of a large state. That of a small one is done before the disk thread would hear of it. Meanwhile
+// the state is whole, so the loss of its source does not matter.
+net::Awaitable<Digest> Worker::digest_of(Attempt attempt, nn::StateBytes bytes) {
   constexpr std::size_t kSmall = std::size_t{16} << 20;
   const auto digest = [bytes] { return xxh3_128(std::as_const(*bytes).span()); };
   if (bytes->size() <= kSmall) co_return digest();
+  whole_.insert(attempt);
+  struct Forget {
+    std::set<Attempt>& whole;
+    Attempt attempt;
+    ~Forget() { whole.erase(attempt); }
+  } const forget{whole_, attempt};
   co_return co_await on_disk(disk_, digest);
 }
 
@@ -132,7 +139,7 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   peer_control_bytes_ += traffic.control_sent + traffic.control_received;
   cargo->received_bytes = traffic.payload_received;
   peer->close();
-  const Digest digest = co_await digest_of(bytes);
+  const Digest digest = co_await digest_of(lease.attempt, bytes);
   hand_over(*cargo, std::move(bytes));
   co_return worker::event::Arrived{lease.attempt, digest};
 }
