@@ -65,7 +65,9 @@ std::vector<std::int64_t> milestones_of(const nn::ConfigText& config) {
   }
 }
 
+// If no schedule is named, a layer may read a number called factor.
 LRSchedule constant(const nn::ConfigText& config, double lr, std::int64_t) {
+  if (!config.contains("schedule")) return ConstantLR{.lr = lr};
   const ConstantLR schedule{
       .lr = lr, .factor = rate(config, "factor", 1), .total_iters = at_least(0, config, "total_iters", 5)};
   check_last(schedule(0));

@@ -96,12 +96,15 @@ TEST(PlateauByName, ReadsItsOptionsFromText) {
 
 TEST(ScheduleByName, OfAConstantRateMayBeginWithAFactor) {
   const LRSchedule plain = make_lr_schedule({{"lr", "0.5"}}, 100);
-  const LRSchedule warm = make_lr_schedule({{"lr", "0.5"}, {"factor", "0.25"}, {"total_iters", "3"}}, 100);
+  const LRSchedule warm =
+      make_lr_schedule({{"lr", "0.5"}, {"schedule", "constant"}, {"factor", "0.25"}, {"total_iters", "3"}}, 100);
+  const LRSchedule unnamed = make_lr_schedule({{"lr", "0.5"}, {"factor", "0.25"}}, 100);  // a layer's own factor
   for (std::int64_t t = 0; t < 10; ++t) {
     EXPECT_EQ(plain(t), 0.5);
+    EXPECT_EQ(unnamed(t), 0.5);
     EXPECT_EQ(warm(t), t < 3 ? 0.125 : 0.5) << t;
   }
-  EXPECT_THROW(make_lr_schedule({{"factor", "-1"}}, 100), ConfigError);
+  EXPECT_THROW(make_lr_schedule({{"schedule", "constant"}, {"factor", "-1"}}, 100), ConfigError);
 }
 
 class Block final : public nn::Module {
