@@ -2,6 +2,7 @@
 // and shape give the same numbers, on every device; PyTorch's come from the state of a generator.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 
@@ -46,6 +47,10 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, RandomAd
 inline Tensor randint(std::int64_t high, const Shape& shape, RandomAddress address) {
   return randint(0, high, shape, address);
 }
+/// randint(2, 7, generator) does not compile: 7 could be the bound or the shape. Write randint(2, {7}, generator), or
+/// randint(2, 7, shape, generator).
+template <std::integral I>
+Tensor randint(std::int64_t high, I shape, RandomAddress address) = delete;
 /// torch.randperm: 0, .., n - 1 (i64) in a random order. Made on the host: throws StateError while a step is captured,
 /// ConfigError unless 0 <= n < 2^32.
 Tensor randperm(std::int64_t n, RandomAddress address, Device device = Device::cpu());

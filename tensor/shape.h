@@ -56,6 +56,8 @@ class Shape : public Dims {
  public:
   using Dims::Dims;
   bool operator==(const Shape& other) const { return equals(other); }
+  /// A shape is compared with a shape: x.shape() == Shape{2}. A number may be meant for the rank, or for one size.
+  bool operator==(std::integral auto number) const = delete;
   /// The product of the sizes; 1 for a shape without dimensions. Throws ShapeError for a negative size, and for a
   /// product of kMaxElements or more. A size of 0 counts as 1 in this check, because the strides must fit, too.
   std::int64_t numel() const;

@@ -55,6 +55,7 @@ struct GELUOptions {
 class GELU : public Module {
  public:
   explicit GELU(GELUOptions options = {}) : options_(options) {}
+  explicit GELU(GeluApproximate approximate) : options_{approximate} {}
   Tensor forward(const Tensor& x) override;
   std::string type_name() const override { return "GELU"; }
   std::string extra_repr() const override;

@@ -145,9 +145,8 @@ class AdaptiveMaxPool1d : public AdaptiveMaxPool {
 /// x (N, C, H, W) -> (N, C, height, width)
 class AdaptiveMaxPool2d : public AdaptiveMaxPool {
  public:
-  explicit AdaptiveMaxPool2d(std::int64_t height, std::int64_t width)
-      : AdaptiveMaxPool("AdaptiveMaxPool2d", "(N, C, H, W) or (C, H, W)", {height, width}) {}
-  explicit AdaptiveMaxPool2d(std::int64_t square) : AdaptiveMaxPool2d(square, square) {}
+  explicit AdaptiveMaxPool2d(Size2d output_size)
+      : AdaptiveMaxPool("AdaptiveMaxPool2d", "(N, C, H, W) or (C, H, W)", {output_size.height, output_size.width}) {}
 };
 /// x (N, C, D, H, W) -> (N, C, output_size)
 class AdaptiveMaxPool3d : public AdaptiveMaxPool {

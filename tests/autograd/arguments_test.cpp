@@ -15,6 +15,20 @@ Tensor integers(std::initializer_list<std::int64_t> values) {
   return Tensor::from<std::int64_t>(values, {static_cast<std::int64_t>(values.size())});
 }
 
+// A number that could be meant in two ways does not compile.
+template <class Number>
+concept IsTakenForAShape = requires(Number n, RandomAddress address) {
+  randint(2, n, address);
+};
+static_assert(!IsTakenForAShape<int>);
+static_assert(IsTakenForAShape<Shape>);
+template <class Number>
+concept EqualsAShape = requires(Number n, const Shape& shape) {
+  shape == n;
+};
+static_assert(!EqualsAShape<int> && !EqualsAShape<std::size_t>);
+static_assert(EqualsAShape<Shape>);
+
 const std::vector<OpCase>& cases() {
   using Xs = const std::vector<Tensor>&;
   static const std::vector<OpCase> kCases = {
@@ -301,7 +315,7 @@ TEST(Randint, TakesADtypeAndOneBound) {
   const RandomAddress address{.key = 7, .step = 1};
   const Tensor x = randint(0, 10, {3, 4}, address);
   EXPECT_TRUE(same_bits(randint(10, {3, 4}, address), x));
-  EXPECT_TRUE(same_bits(randint(10, 12, address), reshape(x, 12)));
+  EXPECT_TRUE(same_bits(randint(10, {12}, address), reshape(x, 12)));
   EXPECT_TRUE(same_bits(randint(0, 10, {3, 4}, address, DType::f32), to(x, DType::f32)));
   EXPECT_TRUE(same_bits(randint(0, 10, {3, 4}, address, DType::u8), to(x, DType::u8)));
   Generator first(3), second(3);

@@ -74,7 +74,7 @@ Cases pools() {
           of(AdaptiveAvgPool2d({2, 3}), "_even"),
           of(AdaptiveAvgPool3d({2, 3, 1})),
           of(AdaptiveMaxPool1d(3)),
-          of(AdaptiveMaxPool2d(3, 2)),
+          of(AdaptiveMaxPool2d({3, 2})),
           of(AdaptiveMaxPool3d(2))};
 }
 

@@ -43,7 +43,7 @@ void maxima() {
   both("max3", MaxPool3d({2, 3, 2},
                          {.stride = Size3d{2, 2, 3}, .padding = {1, 1, 0}, .dilation = {2, 1, 2}, .ceil_mode = true}));
   both("adaptive_max1", AdaptiveMaxPool1d(4));
-  both("adaptive_max2", AdaptiveMaxPool2d(5, kKeepSize));
+  both("adaptive_max2", AdaptiveMaxPool2d({5, kKeepSize}));
   both("adaptive_max3", AdaptiveMaxPool3d({kKeepSize, 4, 2}));
   check("adaptive_ties", AdaptiveMaxPool2d(2));
 }
@@ -162,7 +162,7 @@ Cases places() {
   });
   pooled(all, "adaptive1", [](const Tensor& x) { return AdaptiveMaxPool1d(4).with_indices(x); });
   pooled(all, "adaptive1_more", [](const Tensor& x) { return AdaptiveMaxPool1d(13).with_indices(x); });
-  pooled(all, "adaptive2", [](const Tensor& x) { return AdaptiveMaxPool2d(3, 5).with_indices(x); });
+  pooled(all, "adaptive2", [](const Tensor& x) { return AdaptiveMaxPool2d({3, 5}).with_indices(x); });
   pooled(all, "adaptive2_ties", [](const Tensor& x) { return AdaptiveMaxPool2d(3).with_indices(x); });
   pooled(all, "adaptive3", [](const Tensor& x) { return AdaptiveMaxPool3d({2, 4, 3}).with_indices(x); });
   return all;
@@ -218,7 +218,7 @@ TEST(WindowLayers, SayWhatTheyExpect) {
   EXPECT_EQ(message_of<ConfigError>([] { AvgPool3d(2, {.divisor_override = 0}); }),
             "[AvgPool3d] expected a divisor_override other than 0, got 0");
   EXPECT_THROW(MaxPool3d(2, {.dilation = {1, 0, 1}}), ConfigError);
-  EXPECT_THROW(AdaptiveMaxPool2d(3, -1), ConfigError);
+  EXPECT_THROW(AdaptiveMaxPool2d({3, -1}), ConfigError);
   EXPECT_EQ(message_of<ShapeError>([] { AdaptiveMaxPool1d(2)(ones({5})); }),
             "[AdaptiveMaxPool1d] expected (N, C, L) or (C, L), got (5)");
   EXPECT_THROW(AdaptiveAvgPool2d(2)(ones({5, 5})), ShapeError);

@@ -29,6 +29,12 @@ Tensor ids(std::initializer_list<std::int64_t> values) {
   return Tensor::from<std::int64_t>(values, {static_cast<std::int64_t>(values.size())});
 }
 
+TEST(LayerOptions, MayBeGivenAlone) {
+  const Tensor x = numbers({2, 3, 8, 8});
+  EXPECT_EQ(bits(GELU(GeluApproximate::tanh)(x)), bits(GELU({.approximate = GeluApproximate::tanh})(x)));
+  EXPECT_EQ(AdaptiveMaxPool2d({2, 3})(x).shape(), (Shape{2, 3, 2, 3}));
+}
+
 // ---- Upsample
 
 TEST(Upsample, RepeatsByWholeFactorsWhicheverWayTheyAreWritten) {

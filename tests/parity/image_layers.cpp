@@ -268,7 +268,7 @@ Rows pool_rows() {
       {"nn.AdaptiveMaxPool2d",
        [](const A& a) {
          const auto [height, width] = kept_sizes<2>(a, "output_size");
-         return pooled(a, nn::AdaptiveMaxPool2d(height, width));
+         return pooled(a, nn::AdaptiveMaxPool2d({height, width}));
        }},
       {"nn.AdaptiveMaxPool3d",
        [](const A& a) {
