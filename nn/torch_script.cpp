@@ -122,7 +122,29 @@ constexpr const char* kResidual = R"py(class Residual(nn.Module):
     def forward(self, x): return self.body(x) + self.shortcut(x)
 )py";
 
-// As nn::SelfAttention, nn::PositionalEmbedding, and nn::ImageTokens, nn::TokenMean and nn::LastToken.
+// As nn::Concat.
+constexpr const char* kConcat = R"py(class Concat(nn.ModuleList):
+    def __init__(self, dim, *branches):
+        super().__init__(branches)
+        self.dim = dim
+    def forward(self, x): return torch.cat([x] * (len(self) == 1) + [branch(x) for branch in self], self.dim)
+)py";
+
+// As nn::LSTM, nn::GRU and nn::RNN of a Sequential, and as nn::LastState of them.
+constexpr const char* kRecurrent = R"py(def recurrent(kind):
+    class Recurrent(kind):
+        def __init__(self, *sizes, last, **options):
+            super().__init__(*sizes, batch_first=True, **options)
+            self.last = last
+        def forward(self, x):
+            y = super().forward(x)[0]
+            ends = [y[:, -1, :self.hidden_size], y[:, 0, self.hidden_size:]]
+            return torch.cat(ends, 1) if self.last else y
+    return Recurrent
+)py";
+
+// As nn::SelfAttention, nn::PositionalEmbedding, and nn::ImageTokens, nn::TransposeTokens, nn::TokenMean and
+// nn::LastToken.
 constexpr const char* kAttention = R"py(class Attention(nn.MultiheadAttention):
     def __init__(self, size, heads, causal):
         super().__init__(size, heads, batch_first=True)
@@ -144,6 +166,7 @@ constexpr const char* kTokens = R"py(class Tokens(nn.Module):
         super().__init__()
         self.kind = kind
     def forward(self, x):
+        if self.kind == "transpose": return x.transpose(1, 2)
         return x.flatten(2).transpose(1, 2) if self.kind == "image" else x.mean(1) if self.kind == "mean" else x[:, -1]
 )py";
 
@@ -158,7 +181,7 @@ std::string classes_in_python(const std::string& layers) {
   for (const auto& [call, definition] :
        {std::pair("Embed(", kEmbed), std::pair("Lookup(", kLookup), std::pair("Normalize(", kNormalize),
         std::pair("Residual(", kResidual), std::pair("Attention(", kAttention), std::pair("Positions(", kPositions),
-        std::pair("Tokens(", kTokens)}) {
+        std::pair("Tokens(", kTokens), std::pair("Concat(", kConcat), std::pair("recurrent(", kRecurrent)}) {
     const std::size_t at = layers.find(call);  // in a branch it stands behind a bracket
     if (at != std::string::npos && (layers[at - 1] == ' ' || layers[at - 1] == '(')) text += definition;
   }

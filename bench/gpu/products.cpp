@@ -1,10 +1,12 @@
 // Matrix products and convolutions: through the libraries in each precision, and by our own kernels.
+#include "base/error.h"
 #include "bench/gpu/rows.h"
 #include "kernels/conv.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/dnn.h"
 #include "kernels/cuda/lessons/matmul.h"
 #include "kernels/cuda/math.h"
+#include "kernels/cuda/matmul_internal.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/matmul.h"
 #include "kernels/precision.h"
@@ -81,6 +83,30 @@ std::vector<Row> matmuls(Size size) {
   return all;
 }
 
+/// The first product of a small MLP, as its linear layer makes it: by our kernel for few rows, and by cuBLASLt, which
+/// cuts it along k and adds the parts in a second launch.
+std::vector<Row> few_rows(Size size) {
+  const std::int64_t m = 32, k = size == Size::full ? 784 : 33, n = size == Size::full ? 512 : 5;
+  const Tensor x = random({m, k}, 1), weight = random({n, k}, 2), bias = random({n}, 3);
+  const Tensor w = weight.as_strided({k, n}, {1, k}, 0), y = Tensor::empty({m, n}, DType::f32, Device::cuda());
+  const double flop = 2 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  const std::string shape =
+      "linear, " + std::to_string(m) + " rows of " + std::to_string(k) + " to " + std::to_string(n);
+  const kernels::PrecisionScope strict(Precision::strict);
+  std::vector<Row> all = guarded("products", shape + ", own kernel for few rows", [&] {
+    return flops(time_on_device([&] { cuda::matmul_of_few_rows(x, w, bias, y); }, size), flop);
+  });
+  if (!cuda::blas::available()) return all;
+  add(all, guarded("products", shape + ", library, f32", [&] {
+        bool done = true;
+        const auto work = [&] { done = cuda::multiply_with(cuda::blas::multiply, x, w, bias, y) && done; };
+        const Row row = flops(time_on_device(work, size), flop);
+        if (!done) throw Error("cuBLASLt knows no algorithm for this product");
+        return row;
+      }));
+  return all;
+}
+
 /// One inner layer of a residual net, each pass.
 std::vector<Row> convolutions(Size size) {
   const std::int64_t n = size == Size::full ? 128 : 2, c = size == Size::full ? 64 : 3, h = size == Size::full ? 32 : 5;
@@ -107,6 +133,7 @@ std::vector<Row> convolutions(Size size) {
 
 std::vector<Row> products(Size size) {
   std::vector<Row> all = matmuls(size);
+  add(all, few_rows(size));
   add(all, convolutions(size));
   return all;
 }

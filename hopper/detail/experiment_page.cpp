@@ -123,6 +123,19 @@ std::string layer_table() {
       "Some layers hold layers, in braces and with semicolons between them: `\"residual { conv2d 64 3 padding=1; relu "
       "} "
       "{ conv2d 64 1 }\"`\nis the sum of both branches. Without the second one, the input is added.\n"
+      "`\"concat { max_pool2d 2; conv2d 64 3 padding=1; conv_transpose2d 64 2 stride=2 }\"` joins its branches along "
+      "the channels, or along\nanother `dim`, which counts the rows of a batch as 0. One branch alone is joined to the "
+      "input, as in a U-Net.\n"
+      "\nSamples have one of these shapes: a row (n), an image (C, H, W), a sequence (C, L) or tokens (T, E). "
+      "`flatten` "
+      "makes a row of each,\n`unflatten 3,100` a sequence or tokens of a row of 300, `transpose` a sequence of tokens "
+      "and the other way round,\n`image_tokens` tokens of an image. Recurrent layers give each step, or with "
+      "`last=true` "
+      "what each direction knows at the end:\n`layers = [\"embedding $outputs 64\", \"lstm 128 2 dropout=0.2 "
+      "last=true\", \"linear $outputs\"]` for a text, and\n`layers = [\"unflatten 3,100\", \"conv1d 32 5 "
+      "padding=same\", "
+      "\"relu\", \"adaptive_max_pool1d 1\", \"flatten\", \"linear $outputs\"]` for\n300 measured values in a row of a "
+      "table. The arguments are those of PyTorch's layer of the same name.\n"
       "\n| layer | values | defaults |\n| --- | --- | --- |\n";
   for (const nn::LayerUsage& layer : nn::spec_usages()) {
     const auto shown = [](const std::string& words) { return words.empty() ? "" : code(words); };

@@ -172,8 +172,20 @@ bool multiply_with(const Multiply& multiply, const Tensor& a, const Tensor& b, c
   return true;
 }
 
+// Beyond 2^24 multiply-adds the blocks' reads of `a` cost more than a second launch of the library.
+bool takes_few_rows(const Tensor& a, const Tensor& b) {
+  constexpr std::int64_t kMostProducts = std::int64_t{1} << 24;
+  if (a.dtype() != DType::f32 || precision() != Precision::strict || a.dim() != 2 || b.dim() != 2) return false;
+  const std::int64_t m = a.shape()[0], k = a.shape()[1], n = b.shape()[1];
+  return m > 0 && m <= kMostFewRows && k > 0 && n <= kMostProducts / (m * k) && a.strides()[1] == 1 &&
+         b.strides()[0] == 1;
+}
+
 static void matmul(const char*, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
   const bool sums_of_nothing = a.shape().back() == 0;
+  if (!math().own_kernels && takes_few_rows(a, b)) {
+    return matmul_of_few_rows(a, b, bias.defined() && !bias.is_contiguous() ? clone(bias) : bias, y);
+  }
   const bool may_ask = !sums_of_nothing && !math().own_kernels && blas::available();
   if (may_ask && multiply_with(blas::multiply, a, b, bias, y)) return;
   const Tensor dense = bias.defined() && !bias.is_contiguous() ? clone(bias) : bias;

@@ -13,6 +13,15 @@ namespace hop::kernels::cuda {
 /// math().own_kernels. Every element is one chain of fused multiply-adds in the order of k.
 void matmul_in_tiles(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y);
 
+/// Rows that matmul_of_few_rows() takes.
+inline constexpr int kMostFewRows = 32;
+/// Whether a product is one for matmul_of_few_rows(): strict f32 matrices of at most kMostFewRows rows that lie along
+/// k, of at most 2^24 multiply-adds. A function of dtype, precision(), shapes and strides alone.
+bool takes_few_rows(const Tensor& a, const Tensor& b);
+/// Operations::matmul of (m, k) (k, n) in one launch, for which cuBLASLt takes two. An element's bits depend on its own
+/// row and column alone, but not in the order of matmul_in_tiles(). `bias` is dense, or undefined.
+void matmul_of_few_rows(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y);
+
 /// blas::multiply, or its stand-in in tests without a card.
 using Multiply = std::function<bool(const blas::Product& product, const blas::Operands& operands)>;
 

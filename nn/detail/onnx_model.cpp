@@ -35,7 +35,7 @@ namespace node_field {
 enum : std::uint32_t { input = 1, output = 2, name = 3, op = 4, attribute = 5, domain = 7 };
 }
 namespace attribute_field {
-enum : std::uint32_t { name = 1, number = 2, integer = 3, integers = 8, texts = 9, type = 20 };
+enum : std::uint32_t { name = 1, number = 2, integer = 3, text = 4, integers = 8, texts = 9, type = 20 };
 }
 namespace tensor_field {
 enum : std::uint32_t { size = 1, type = 2, texts = 6, name = 8, bytes = 9 };
@@ -67,6 +67,10 @@ struct AttributeWriter {
   void operator()(float value) const {
     to.add_float(attribute_field::number, value);
     to.add_enum(attribute_field::type, 1);
+  }
+  void operator()(const std::string& text) const {
+    to.add_bytes(attribute_field::text, text);
+    to.add_enum(attribute_field::type, 3);
   }
   void operator()(const std::vector<std::int64_t>& values) const {
     for (const std::int64_t value : values) to.add_int64(attribute_field::integers, value);

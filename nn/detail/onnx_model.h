@@ -37,7 +37,7 @@ using OnnxValue = std::string;
 
 struct OnnxAttribute {
   std::string_view name;
-  std::variant<std::int64_t, float, std::vector<std::int64_t>, std::vector<std::string>> value;
+  std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<std::string>> value;
 };
 
 class OnnxModel {
@@ -54,7 +54,8 @@ class OnnxModel {
   const std::vector<OnnxValue>& inputs() const { return inputs_; }
   const std::vector<OnnxValue>& outputs() const { return outputs_; }
 
-  /// The result of a new node, under its own name or under that of an output.
+  /// The first result of a new node, under its own name or under that of an output. An input "" is one that is left
+  /// out.
   OnnxValue node(std::string_view op, const std::vector<OnnxValue>& inputs,
                  const std::vector<OnnxAttribute>& attributes = {}, const OnnxValue& result = {});
   /// A tensor with its values. Throws ConfigError if the file would have more than 2 GiB, which no reader takes.

@@ -43,6 +43,12 @@ void check_words(const LayerKind& first, const data::Input& sample) {
 
 const LayerKind& kind_of(std::string_view name) {
   if (const LayerKind* kind = find_layer_kind(name)) return *kind;
+  const std::string beginning = std::string(name) + "_";  // "transformer" is nearer to "transpose" by its letters
+  for (const LayerKind& kind : layer_kinds()) {
+    if (kind.name.starts_with(beginning))
+      throw ConfigError("expected the name of a layer, got " + quoted(name) + "; did you mean " + quoted(kind.name) +
+                        "?");
+  }
   throw ConfigError("expected the name of a layer, got " + quoted(name) + hint(name, spec_layer_names()));
 }
 
@@ -60,8 +66,9 @@ const LayerKind& checked_kind(const LayerSpec& layer) {
   const std::size_t branches = layer.branches.size();
   if (branches >= kind.least_branches && branches <= kind.most_branches) return kind;
   if (kind.most_branches == 0) throw ConfigError(layer.kind + " has no branches, got " + std::to_string(branches));
-  throw ConfigError("expected " + std::to_string(kind.least_branches) + " or " + std::to_string(kind.most_branches) +
-                    " branches { LAYERS }, got " + std::to_string(branches));
+  throw ConfigError("expected " + std::to_string(kind.least_branches) +
+                    (kind.most_branches == kind.least_branches + 1 ? " or " : " to ") +
+                    std::to_string(kind.most_branches) + " branches { LAYERS }, got " + std::to_string(branches));
 }
 
 void reject_layer(std::string_view where, std::size_t index, std::string_view text, const std::string& what) {

@@ -22,6 +22,16 @@ Shape vector_shape(const Arguments&, const Shape& sample) {
   return sample;
 }
 
+Shape sequence_shape(const Arguments&, const Shape& sample) {
+  if (sample.size() != 2) expected_shape("a sequence (C, L)", sample);
+  return sample;
+}
+
+Shape token_shape(const Arguments&, const Shape& sample) {
+  if (sample.size() != 2) expected_shape("tokens (T, E)", sample);
+  return sample;
+}
+
 Shape with_last(const Arguments&, const Shape& sample) {
   if (sample.empty()) expected_shape("at least one dimension", sample);
   return sample;
@@ -30,8 +40,9 @@ Shape with_last(const Arguments&, const Shape& sample) {
 std::span<const LayerKind> layer_kinds() {
   static const std::vector<LayerKind> kinds = [] {
     std::vector<LayerKind> all;
-    for (const auto family : {image_layers(), dense_layers(), normalization_layers(), activation_layers(),
-                              random_layers(), token_layers(), branched_layers()}) {
+    for (const auto family :
+         {image_layers(), dense_layers(), normalization_layers(), activation_layers(), random_layers(), token_layers(),
+          branched_layers(), resizing_layers(), sequence_layers(), recurrent_layers()}) {
       all.insert(all.end(), family.begin(), family.end());
     }
     return all;

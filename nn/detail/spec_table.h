@@ -73,6 +73,7 @@ inline std::span<const std::int64_t> words_for(std::size_t layer, const data::In
   return layer == 0 ? std::span<const std::int64_t>(sample.words) : std::span<const std::int64_t>();
 }
 
+class OnnxModel;                // onnx_model.h
 struct OnnxLayer;               // onnx_layers.h
 using OnnxValue = std::string;  // as in onnx_model.h
 

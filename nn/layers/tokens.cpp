@@ -55,6 +55,11 @@ Tensor ImageTokens::forward(const Tensor& x) {
   return transpose(flatten(x, 2), 1, 2);
 }
 
+Tensor TransposeTokens::forward(const Tensor& x) {
+  expect_dims("TransposeTokens", x, 3, "(N, T, E)");
+  return transpose(x, 1, 2);
+}
+
 Tensor TokenMean::forward(const Tensor& x) {
   expect_dims("TokenMean", x, 3, "(N, T, E)");
   return mean(x, {1});

@@ -51,6 +51,14 @@ class ImageTokens : public Module {
   std::string type_name() const override { return "ImageTokens"; }
 };
 
+/// Tokens as a sequence with a channel for each of their numbers, (N, T, E) -> (N, E, T), and the other way round.
+/// Throws ShapeError for other inputs.
+class TransposeTokens : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::string type_name() const override { return "TransposeTokens"; }
+};
+
 /// The mean of all tokens: (N, T, E) -> (N, E). Throws ShapeError for other inputs.
 class TokenMean : public Module {
  public:

@@ -4,6 +4,7 @@
 #include "data/glyphs.h"
 #include "tests/cli/answers.h"
 #include "tests/cli/table.h"
+#include "tests/nn/layer_cases.h"
 #include "tests/source_tree.h"
 
 namespace hop::testing {
@@ -43,6 +44,16 @@ class Onnx : public Table {
     EXPECT_LE(greatest, tolerance);
   }
 };
+
+// Pictures of 28 x 28 bytes.
+std::string picture_rows(int rows) {
+  std::string text;
+  for (int i = 0; i < rows; ++i) {
+    for (int k = 0; k < 784; ++k) text += (k == 0 ? "" : ",") + std::to_string((i * 37 + k * k * 11) % 256);
+    text += "\n";
+  }
+  return text;
+}
 
 // Numbers, one with missing values, and three categories: words, whole numbers, and one with missing values.
 std::string mixed_table(int rows, int first, bool is_new) {
@@ -128,12 +139,7 @@ TEST_F(Onnx, AnswersRowsThatAnF32WouldRound) {
 TEST_F(Onnx, AnswersPictures) {
   data::write_dataset(data::glyphs({.train_rows = 600, .test_rows = 100}), folder_ / "g",
                       {.name = "g", .partitions = 2, .validation = data::Validation::file()});
-  std::string rows;
-  for (int i = 0; i < 200; ++i) {
-    for (int k = 0; k < 784; ++k) rows += (k == 0 ? "" : ",") + std::to_string((i * 37 + k * k * 11) % 256);
-    rows += "\n";
-  }
-  write(folder_ / "rows.csv", rows);
+  write(folder_ / "rows.csv", picture_rows(200));
   train("source = \"g\"", "family = \"lenet\"", 1);
   expect_equal_answers();
   train("source = \"g\"",
@@ -159,12 +165,7 @@ TEST_F(Onnx, AnswersPictures) {
 TEST_F(Onnx, AnswersWindowsWithOptions) {
   data::write_dataset(data::glyphs({.train_rows = 300, .test_rows = 50}), folder_ / "g",
                       {.name = "g", .partitions = 2, .validation = data::Validation::file()});
-  std::string rows;
-  for (int i = 0; i < 50; ++i) {
-    for (int k = 0; k < 784; ++k) rows += (k == 0 ? "" : ",") + std::to_string((i * 37 + k * k * 11) % 256);
-    rows += "\n";
-  }
-  write(folder_ / "rows.csv", rows);
+  write(folder_ / "rows.csv", picture_rows(50));
   train("source = \"g\"",
         "layers = [\"conv2d 4 3 stride=2 padding=2x1 padding_mode=reflect\", "
         "\"max_pool2d 2x3 stride=1x2 padding=1 dilation=2x1 ceil_mode=true\", \"relu\", "
@@ -174,6 +175,18 @@ TEST_F(Onnx, AnswersWindowsWithOptions) {
         "\"max_pool2d 2 stride=3 ceil_mode=true\", \"flatten\", \"linear 10\"]",
         1);
   expect_equal_answers();
+}
+
+TEST_F(Onnx, AnswersEveryLayerThatATextMayName) {
+  data::write_dataset(data::glyphs({.train_rows = 300, .test_rows = 50}), folder_ / "g",
+                      {.name = "g", .partitions = 2, .validation = data::Validation::file()});
+  write(folder_ / "rows.csv", picture_rows(40));
+  for (const nn::testing::LayerCase& c : nn::testing::layer_cases()) {
+    SCOPED_TRACE(c.name);
+    train("source = \"g\"", "layers = " + nn::testing::list_of_layers(c), 1);
+    expect_equal_answers();
+    if (IsSkipped() || HasFailure()) return;
+  }
 }
 
 // Two numbers and a category that make what is to be predicted, of size 1.

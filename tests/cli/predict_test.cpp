@@ -5,6 +5,7 @@
 #include "nn/predictor_file.h"
 #include "tests/cli/answers.h"
 #include "tests/cli/table.h"
+#include "tests/nn/layer_cases.h"
 
 namespace hop::testing {
 namespace {
@@ -273,18 +274,22 @@ TEST_F(Predict, PyTorchGivesTheSameAnswersForPictures) {
   if (python.empty()) GTEST_SKIP() << "no Python that can import torch: set HOP_TORCH_PYTHON";
   data::write_dataset(data::glyphs({.train_rows = 600, .test_rows = 100}), folder_ / "g",
                       {.name = "g", .partitions = 2, .validation = data::Validation::file()});
-  for (const std::string& model :
-       {std::string("family = \"lenet\""),
-        std::string(
-            "layers = [\"normalize 0.25 0.5\", \"conv2d 4 3x3 padding=1 bias=false\", \"batchnorm2d\", \"relu\", "
-            "\"max_pool2d 2\", "
-            "\"groupnorm 2\", \"leaky_relu 0.2\", \"elu 0.7\", \"avg_pool2d 2 padding=1\", \"silu\", \"layernorm\", "
-            "\"identity\", \"global_avg_pool2d\", \"tanh\", \"linear 12\", \"sigmoid\", \"linear 10\"]"),
-        std::string(
-            "layers = [\"conv2d 4 3 stride=4\", \"residual { conv2d 4 3 padding=same; batchnorm2d; relu }\", \"relu\", "
-            "\"residual { conv2d 8 3 stride=2 padding=1 } { conv2d 8 1 stride=2 }\", \"image_tokens\", "
-            "\"positional_embedding\", \"residual { layernorm; attention 2 causal=true; dropout 0.1 }\", "
-            "\"residual { layernorm; linear 16; gelu; linear 8 }\", \"token_mean\", \"linear 10\"]")}) {
+  std::vector<std::string> models = {
+      std::string("family = \"lenet\""),
+      std::string(
+          "layers = [\"normalize 0.25 0.5\", \"conv2d 4 3x3 padding=1 bias=false\", \"batchnorm2d\", \"relu\", "
+          "\"max_pool2d 2\", "
+          "\"groupnorm 2\", \"leaky_relu 0.2\", \"elu 0.7\", \"avg_pool2d 2 padding=1\", \"silu\", \"layernorm\", "
+          "\"identity\", \"global_avg_pool2d\", \"tanh\", \"linear 12\", \"sigmoid\", \"linear 10\"]"),
+      std::string(
+          "layers = [\"conv2d 4 3 stride=4\", \"residual { conv2d 4 3 padding=same; batchnorm2d; relu }\", \"relu\", "
+          "\"residual { conv2d 8 3 stride=2 padding=1 } { conv2d 8 1 stride=2 }\", \"image_tokens\", "
+          "\"positional_embedding\", \"residual { layernorm; attention 2 causal=true; dropout 0.1 }\", "
+          "\"residual { layernorm; linear 16; gelu; linear 8 }\", \"token_mean\", \"linear 10\"]")};
+  for (const nn::testing::LayerCase& c : nn::testing::layer_cases())
+    models.push_back("layers = " + nn::testing::list_of_layers(c));
+  for (const std::string& model : models) {
+    SCOPED_TRACE(model);
     write(folder_ / "e.toml", "name = \"g\"\n[data]\nsource = \"g\"\n[model]\n" + model +
                                   "\n[search.space]\nlr = [0.01]\nbatch_size = [64]\n[run]\nworkers = 2\n");
     fs::remove_all(folder_ / "r");

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "kernels/copy_operations.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/matmul_internal.h"
 #include "kernels/matmul_operations.h"
@@ -103,6 +104,97 @@ TEST_F(CudaMatmul, AMatrixOfABatchGetsTheBitsThatItGetsAlone) {
       EXPECT_TRUE(same_bits(y.as_strided({33, 20}, {20, 1}, (i * 3 + j) * 33 * 20), alone)) << i << ' ' << j;
     }
   }
+}
+
+// ---- products of few rows
+
+/// The definition: lane l of 32 adds the terms of every 32nd packet of four values from the l-th on, in one chain of
+/// fused multiply-adds in the order of k; lanes are added in pairs of distance 16, 8, 4, 2, 1.
+Tensor by_lanes(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
+  const std::int64_t m = a.shape()[0], k = a.shape()[1], n = b.shape()[1];
+  const std::vector<float> u = values<float>(a), v = values<float>(b);
+  const Tensor y = Tensor::empty({m, n}, DType::f32);
+  for (std::int64_t i = 0; i < m; ++i) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      std::vector<float> lanes(32);
+      for (std::int64_t d = 0; d < k; ++d) {
+        float& sum = lanes[static_cast<std::size_t>(d / 4 % 32)];
+        sum = std::fma(u[static_cast<std::size_t>(i * k + d)], v[static_cast<std::size_t>(d * n + j)], sum);
+      }
+      for (std::size_t distance = 16; distance > 0; distance /= 2) {
+        for (std::size_t l = 0; l < distance; ++l) lanes[l] += lanes[l + distance];
+      }
+      y.data<float>()[i * n + j] = bias.defined() ? lanes[0] + bias.data<float>()[j] : lanes[0];
+    }
+  }
+  return y;
+}
+
+/// (k, n) whose columns lie along k, as a linear layer's weight: `gap` values behind each column, `first` before all.
+Tensor along_k(std::int64_t k, std::int64_t n, std::uint64_t key, std::int64_t gap = 0, std::int64_t first = 0) {
+  const Tensor all = random_tensor({first + n * (k + gap)}, DType::f32, key);
+  return all.as_strided({k, n}, {1, k + gap}, first);
+}
+
+TEST_F(CudaMatmul, OfFewRowsIsItsDefinitionBitByBit) {
+  constexpr Size kFew[] = {{1, 1, 1}, {1, 5, 128}, {8, 4, 132}, {9, 10, 784}, {31, 33, 127}, {32, 6, 1000}, {17, 3, 2}};
+  for (const Size z : kFew) {
+    SCOPED_TRACE(std::to_string(z.m) + " x " + std::to_string(z.n) + " x " + std::to_string(z.k));
+    const Tensor a = random_tensor({z.m, z.k}, DType::f32, 21), b = along_k(z.k, z.n, 22);
+    const Tensor bias = random_tensor({z.n}, DType::f32, 23);
+    ASSERT_TRUE(takes_few_rows(a, b));
+    EXPECT_TRUE(same_bits(multiply(a, b, {z.m, z.n}), by_lanes(a, b)));
+    EXPECT_TRUE(same_bits(multiply(a, b, {z.m, z.n}, bias), by_lanes(a, b, bias)));
+  }
+}
+
+// Rows that are no whole packets, or that begin between two boundaries of 16 bytes, take other loads.
+TEST_F(CudaMatmul, OfFewRowsHasTheSameBitsAtEveryAddressAndBesideOtherRows) {
+  const Tensor a = random_tensor({32, 200}, DType::f32, 24), b = along_k(200, 7, 25);
+  const Tensor y = multiply(a, b, {32, 7});
+  for (const auto& [gap, first] : {std::pair(0, 1), std::pair(3, 0), std::pair(4, 4)}) {
+    const Tensor other = along_k(200, 7, 26, gap, first);
+    for (std::int64_t j = 0; j < 7; ++j) {
+      for (std::int64_t d = 0; d < 200; ++d) other.data<float>()[j * (200 + gap) + d] = b.data<float>()[j * 200 + d];
+    }
+    const Tensor rows = on_device(a);
+    const Tensor z = Tensor::empty({32, 7}, DType::f32, Device::cuda());
+    const Tensor all = on_device(random_tensor({first + 7 * (200 + gap)}, DType::f32, 27));
+    const Tensor columns = all.as_strided({200, 7}, {1, 200 + gap}, first);
+    CopyOperations::cuda.copy(columns, on_device(other));
+    MatmulOperations::cuda.matmul("matmul", rows, columns, {}, z);
+    EXPECT_TRUE(same_bits(on_host(z), y)) << gap << ' ' << first;
+  }
+  for (const std::int64_t m : {1, 8, 13}) {
+    EXPECT_TRUE(same_bits(multiply(a.as_strided({m, 200}, {200, 1}, 0), b, {m, 7}), y.as_strided({m, 7}, {7, 1}, 0)))
+        << m;
+  }
+}
+
+TEST_F(CudaMatmul, OfFewRowsDoesNotDependOnTheSchedule) {
+  const Tensor a = random_tensor({20, 300}, DType::f32, 28), b = along_k(300, 9, 29);
+  same_bits_in_every_schedule([&] { return values<float>(multiply(a, b, {20, 9})); });
+}
+
+TEST(FewRows, AreStrictSmallAndAlongK) {
+  const auto takes = [](const Tensor& a, const Tensor& b) { return takes_few_rows(a, b); };
+  const auto weight = [](std::int64_t k, std::int64_t n, DType dtype = DType::f32) {
+    return Tensor::empty({n, k}, dtype).as_strided({k, n}, {1, k}, 0);
+  };
+  const auto rows = [](std::int64_t m, std::int64_t k, DType dtype = DType::f32) {
+    return Tensor::empty({m, k}, dtype);
+  };
+  EXPECT_TRUE(takes(rows(32, 784), weight(784, 512)));
+  EXPECT_TRUE(takes(rows(1, 4096), weight(4096, 4096)));  // 2^24 multiply-adds
+  EXPECT_FALSE(takes(rows(2, 4096), weight(4096, 4096)));
+  EXPECT_FALSE(takes(rows(33, 784), weight(784, 512)));
+  EXPECT_FALSE(takes(rows(32, 784, DType::f64), weight(784, 512, DType::f64)));
+  EXPECT_FALSE(takes(rows(32, 0), weight(0, 512)));
+  EXPECT_FALSE(takes(rows(32, 784), rows(784, 512)));      // b lies along n
+  EXPECT_FALSE(takes(weight(32, 784), weight(784, 512)));  // a lies along m
+  EXPECT_FALSE(takes(Tensor::empty({2, 4, 8}, DType::f32), weight(8, 8)));
+  const PrecisionScope rounded(Precision::tf32);
+  EXPECT_FALSE(takes(rows(32, 784), weight(784, 512)));
 }
 
 TEST_F(CudaMatmul, SumsOfNothingAreTheBias) {

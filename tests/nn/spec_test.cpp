@@ -148,9 +148,12 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
        "[spec] layer 0 \"batch_norm2d\": expected the name of a layer, got \"batch_norm2d\"; did you mean "
        "\"batchnorm2d\"?"},
       {{"transformer"},
-       "[spec] layer 0 \"transformer\": expected the name of a layer, got \"transformer\"; valid are "
+       "[spec] layer 0 \"transformer\": expected the name of a layer, got \"transformer\"; did you mean "
+       "\"transformer_encoder_layer\"?"},
+      {{"hypercube"},
+       "[spec] layer 0 \"hypercube\": expected the name of a layer, got \"hypercube\"; valid are "
        "conv2d, max_pool2d, avg_pool2d, global_avg_pool2d, linear, embedding, embed, flatten, identity, batchnorm1d, "
-       "batchnorm2d, layernorm and 19 more"},
+       "batchnorm2d, layernorm and 59 more"},
       {{"linear ten"},
        "[spec] layer 0 \"linear ten\": out_features expects a whole number of at least 1 and below 1e+09, got \"ten\""},
       {{"linear 0"},

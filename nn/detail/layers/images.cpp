@@ -2,13 +2,13 @@
 #include "nn/detail/layers/rows.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 
 #include "base/error.h"
 #include "kernels/conv.h"
 #include "kernels/pool.h"
 #include "nn/detail/convolution.h"
+#include "nn/detail/layers/onnx_windows.h"
 #include "nn/detail/onnx_layers.h"
 #include "nn/layers.h"
 
@@ -18,18 +18,6 @@ namespace {
 using enum AttributeType;
 
 using Integers = std::vector<std::int64_t>;
-
-// ---- sizes in two dimensions
-
-std::string python_size(Size2d size) {
-  return size.height == size.width ? std::to_string(size.height)
-                                   : "(" + std::to_string(size.height) + ", " + std::to_string(size.width) + ")";
-}
-
-Integers pair_of(Size2d size) { return {size.height, size.width}; }
-
-// Above, left, below, right.
-Integers around(Size2d padding) { return {padding.height, padding.width, padding.height, padding.width}; }
 
 // ---- conv2d
 
@@ -97,26 +85,11 @@ std::string torch_conv(const Arguments& a, const Shape& sample) {
          (a.padding_mode(7) == PadMode::constant ? ")" : ", padding_mode=\"" + a.text(7) + "\")");
 }
 
-/// The place that each value of a padded line has in the line of n values.
-Integers sources(PadMode mode, std::int64_t n, std::int64_t before, std::int64_t behind) {
-  Integers all;
-  for (std::int64_t i = -before; i < n + behind; ++i) {
-    if (mode == PadMode::reflect)
-      all.push_back(n - 1 - std::abs(n - 1 - std::abs(i)));
-    else if (mode == PadMode::replicate)
-      all.push_back(std::clamp<std::int64_t>(i, 0, n - 1));
-    else
-      all.push_back((i + n) % n);
-  }
-  return all;
-}
-
 /// The padded image, in the modes that ONNX's convolution lacks: a gather for rows and one for columns.
 OnnxValue padded(const OnnxLayer& layer, OnnxValue x, const Integers& pads) {
   for (std::size_t d = 0; d < 2; ++d) {
-    const std::int64_t n = layer.sample[static_cast<int>(d) + 1];
-    const OnnxValue at = layer.model.integers(sources(layer.arguments.padding_mode(7), n, pads[d], pads[d + 2]));
-    x = layer.model.node("Gather", {x, at}, {{"axis", static_cast<std::int64_t>(d) + 2}});
+    const OnnxAxis axis{static_cast<std::int64_t>(d) + 2, layer.sample[static_cast<int>(d) + 1]};
+    x = onnx_padded(layer.model, x, layer.arguments.padding_mode(7), axis, pads[d], pads[d + 2]);
   }
   return x;
 }

@@ -14,6 +14,18 @@ AnyModule dropout_layer(const Arguments& a, const Shape&) { return std::make_sha
 
 std::string torch_dropout(const Arguments& a, const Shape&) { return "nn.Dropout(" + a.text(0) + ")"; }
 
+// ---- dropout2d, alpha_dropout
+
+template <class M>
+AnyModule other_dropout(const Arguments& a, const Shape&) {
+  return std::make_shared<M>(a.number(0));
+}
+
+template <class M>
+std::string torch_other_dropout(const Arguments& a, const Shape&) {
+  return "nn." + M().type_name() + "(" + a.text(0) + ")";
+}
+
 // ---- random_crop, random_horizontal_flip
 
 AnyModule random_crop_layer(const Arguments& a, const Shape&) { return std::make_shared<RandomCrop>(a.integer(0)); }
@@ -32,6 +44,10 @@ constexpr Attribute kRandomCrop[] = {{"padding", integer, "", 0, 1e4, true}};
 
 constexpr std::array kRows = {
     LayerKind{"dropout", kDropout, same_shape, nullptr, dropout_layer, torch_dropout, same_value},
+    LayerKind{"dropout2d", kDropout, image_shape, nullptr, other_dropout<Dropout2d>, torch_other_dropout<Dropout2d>,
+              same_value},
+    LayerKind{"alpha_dropout", kDropout, same_shape, nullptr, other_dropout<AlphaDropout>,
+              torch_other_dropout<AlphaDropout>, same_value},
     LayerKind{"random_crop", kRandomCrop, image_shape, nullptr, random_crop_layer, torch_identity, same_value},
     LayerKind{"random_horizontal_flip", kDropout, image_shape, nullptr, random_flip_layer, torch_identity, same_value},
 };

@@ -14,11 +14,6 @@ namespace {
 using enum AttributeType;
 using Integers = std::vector<std::int64_t>;
 
-Shape token_shape(const Arguments&, const Shape& sample) {
-  if (sample.size() != 2) expected_shape("tokens (T, E)", sample);
-  return sample;
-}
-
 Shape one_token(const Arguments& a, const Shape& sample) { return {token_shape(a, sample)[1]}; }
 
 // ---- attention
@@ -42,8 +37,10 @@ std::string torch_attention(const Arguments& a, const Shape& sample) {
   return "Attention(" + std::to_string(sample[1]) + ", " + a.text(0) + ", causal=" + python(a.flag(1)) + ")";
 }
 
+// ---- in ONNX, also for the attention of transformer_encoder_layer
+
 // x W^T + b
-OnnxValue projection(const OnnxLayer& layer, const OnnxValue& x, std::string_view weight, std::string_view bias) {
+OnnxValue projection(const OnnxLayer& layer, const OnnxValue& x, const std::string& weight, const std::string& bias) {
   const OnnxValue turned = layer.model.node("Transpose", {layer.weight(weight)}, {{"perm", Integers{1, 0}}});
   return layer.model.node("Add", {layer.model.node("MatMul", {x, turned}), layer.weight(bias)});
 }
@@ -57,10 +54,12 @@ Tensor later_tokens(std::int64_t tokens) {
   return mask;
 }
 
-OnnxValue attention(const OnnxLayer& layer, const OnnxValue& x) {
+/// `prefix`: of the names of its weights.
+OnnxValue attend(const OnnxLayer& layer, const OnnxValue& x, std::int64_t heads, bool is_causal,
+                 const std::string& prefix = {}) {
   OnnxModel& model = layer.model;
-  const std::int64_t tokens = layer.sample[0], size = layer.sample[1], heads = layer.arguments.integer(0);
-  const OnnxValue all = projection(layer, x, "in_proj_weight", "in_proj_bias");
+  const std::int64_t tokens = layer.sample[0], size = layer.sample[1];
+  const OnnxValue all = projection(layer, x, prefix + "in_proj_weight", prefix + "in_proj_bias");
   const auto part = [&](std::int64_t i, const Integers& order) {  // (N, heads, ..)
     const OnnxValue slice =
         model.node("Slice", {all, model.integers({i * size}), model.integers({(i + 1) * size}), model.integers({2})});
@@ -70,13 +69,67 @@ OnnxValue attention(const OnnxLayer& layer, const OnnxValue& x) {
   const OnnxValue q = part(0, {0, 2, 1, 3}), k = part(1, {0, 2, 3, 1}), v = part(2, {0, 2, 1, 3});
   const OnnxValue scale = model.number(static_cast<float>(1 / std::sqrt(real(size / heads))));
   OnnxValue scores = model.node("MatMul", {model.node("Mul", {q, scale}), k});
-  if (layer.arguments.flag(1)) {
+  if (is_causal) {
     scores = model.node("Add", {scores, model.tensor(layer.name + ".later", later_tokens(tokens))});
   }
   const OnnxValue mixed = model.node("MatMul", {model.node("Softmax", {scores}), v});
   const OnnxValue turned = model.node("Transpose", {mixed}, {{"perm", Integers{0, 2, 1, 3}}});
   const OnnxValue joined = model.node("Reshape", {turned, model.integers({0, tokens, size})});
-  return projection(layer, joined, "out_proj.weight", "out_proj.bias");
+  return projection(layer, joined, prefix + "out_proj.weight", prefix + "out_proj.bias");
+}
+
+OnnxValue attention(const OnnxLayer& layer, const OnnxValue& x) {
+  return attend(layer, x, layer.arguments.integer(0), layer.arguments.flag(1));
+}
+
+// ---- transformer_encoder_layer
+
+constexpr std::string_view kActivations[] = {"relu", "gelu"};
+
+bool has_gelu(const Arguments& a) { return a.text(3) == kActivations[1]; }
+
+double encoder_elements(const Arguments& a, const Shape& sample) {
+  const double size = real(sample[1]), inner = real(a.integer(1));
+  return 4 * size * (size + 1) + inner * (size + 1) + size * (inner + 1) + 4 * size;
+}
+
+AnyModule encoder_layer(const Arguments& a, const Shape& sample) {
+  return std::make_shared<TransformerEncoderLayer>(
+      sample[1], a.integer(0),
+      TransformerEncoderLayerOptions{
+          .dim_feedforward = a.integer(1),
+          .dropout = a.number(2),
+          .activation = has_gelu(a) ? TransformerActivation::gelu : TransformerActivation::relu,
+          .layer_norm_eps = a.number(5),
+          .batch_first = true,
+          .norm_first = a.flag(4)});
+}
+
+std::string torch_encoder_layer(const Arguments& a, const Shape& sample) {
+  return "nn.TransformerEncoderLayer(" + std::to_string(sample[1]) + ", " + a.text(0) +
+         ", dim_feedforward=" + a.text(1) + ", dropout=" + a.text(2) + ", activation=\"" + a.text(3) +
+         "\", layer_norm_eps=" + a.text(5) + ", batch_first=True, norm_first=" + python(a.flag(4)) + ")";
+}
+
+OnnxValue onnx_encoder_layer(const OnnxLayer& layer, const OnnxValue& x) {
+  OnnxModel& model = layer.model;
+  const Arguments& a = layer.arguments;
+  const auto norm = [&](const OnnxValue& y, const std::string& name) {
+    return model.node("LayerNormalization", {y, layer.weight(name + ".weight"), layer.weight(name + ".bias")},
+                      {{"epsilon", static_cast<float>(a.number(5))}});
+  };
+  const auto attended = [&](const OnnxValue& y) { return attend(layer, y, a.integer(0), false, "self_attn."); };
+  const auto forwarded = [&](const OnnxValue& y) {
+    const OnnxValue inner = projection(layer, y, "linear1.weight", "linear1.bias");
+    return projection(layer, has_gelu(a) ? onnx_gelu(model, inner) : model.node("Relu", {inner}), "linear2.weight",
+                      "linear2.bias");
+  };
+  if (a.flag(4)) {
+    const OnnxValue y = model.node("Add", {x, attended(norm(x, "norm1"))});
+    return model.node("Add", {y, forwarded(norm(y, "norm2"))});
+  }
+  const OnnxValue y = norm(model.node("Add", {x, attended(x)}), "norm1");
+  return norm(model.node("Add", {y, forwarded(y)}), "norm2");
 }
 
 // ---- positional_embedding
@@ -129,10 +182,19 @@ OnnxValue last_token(const OnnxLayer& layer, const OnnxValue& x) {
 
 constexpr Attribute kAttention[] = {
     {"num_heads", integer, "", 1, kUnlimited, true}, {"causal", flag, "false"}, {"dropout", number, "0", 0, 1}};
+constexpr Attribute kEncoder[] = {
+    {"nhead", integer, "", 1, kUnlimited, true},
+    {"dim_feedforward", integer, "2048", 1, kUnlimited, true},
+    {"dropout", number, "0.1", 0, 1},
+    {.name = "activation", .type = word, .fallback = kActivations[0], .words = kActivations},
+    {"norm_first", flag, "false"},
+    {"layer_norm_eps", number, "1e-05"}};
 
 constexpr std::array kRows = {
     LayerKind{"attention", kAttention, attention_shape, attention_elements, attention_layer, torch_attention,
               attention},
+    LayerKind{"transformer_encoder_layer", kEncoder, attention_shape, encoder_elements, encoder_layer,
+              torch_encoder_layer, onnx_encoder_layer},
     LayerKind{
         "positional_embedding", {}, token_shape, positional_elements, positional_layer, torch_positional, positional},
     LayerKind{"image_tokens", {}, pixels, nullptr, plain<ImageTokens>, torch_tokens<'i'>, image_tokens},
