@@ -38,7 +38,6 @@
 
 #include "nn/clip_grad.h"
 #include "nn/clone.h"
-#include "nn/evidence_bound.h"
 #include "nn/functional.h"
 #include "nn/init.h"
 #include "nn/layers.h"
@@ -77,6 +76,7 @@
 #include "nn/state.h"
 #include "nn/state_file.h"
 #include "nn/torch_script.h"
+#include "nn/unsupervised.h"
 
 #include "hopper/experiment.h"
 #include "hopper/results.h"

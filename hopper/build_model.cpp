@@ -122,7 +122,8 @@ nn::Loss make_loss(const ModelOptions& model, Device device) {
 std::optional<nn::Mixup> make_mixup(const Experiment& experiment, const data::Dataset& dataset) {
   if (experiment.model.mixup == 0) return std::nullopt;
   if (output_of(experiment.model, dataset.target().kind) == nn::Output::Input) {
-    throw ConfigError("[model] mixup: expected 0 with loss = \"elbo\", which has no label to mix; leave mixup out");
+    throw ConfigError("[model] mixup: expected 0 with loss = \"" + experiment.model.loss.name() +
+                      "\", which has no label to mix; leave mixup out");
   }
   const bool has_words = !dataset.input().words.empty();
   const DType stored = dataset.feature_dtype();
@@ -143,10 +144,9 @@ std::optional<nn::Mixup> make_mixup(const Experiment& experiment, const data::Da
 nn::WeightedLoss make_weighted_loss(const ModelOptions& model, const data::Dataset& dataset, Device device) {
   if (!dataset.has_weights()) return {};
   if (output_of(model, dataset.target().kind) == nn::Output::Input) {
-    throw ConfigError(
-        "[model] loss: expected rows without weights for \"elbo\", got some with; import the column of the weights "
-        "of " +
-        dataset.name() + " with the word \"drop\"");
+    throw ConfigError("[model] loss: expected rows without weights for \"" + model.loss.name() +
+                      "\", got some with; import the column of the weights of " + dataset.name() +
+                      " with the word \"drop\"");
   }
   if (model.loss.own() != nullptr) {
     throw ConfigError(

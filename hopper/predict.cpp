@@ -19,10 +19,9 @@ nn::Predictor make_predictor(const Experiment& experiment, data::RowSchema schem
                              std::shared_ptr<nn::Module> module) {
   const nn::Output output = output_of(experiment.model, schema.target.kind);
   if (output == nn::Output::Input) {
-    throw ConfigError(
-        "[predict] expected a model that answers with labels, got one with loss = \"elbo\", which reconstructs its "
-        "input; "
-        "in C++ take its module from hop::hopper::load_model()");
+    throw ConfigError("[predict] expected a model that answers with labels, got one with loss = \"" +
+                      experiment.model.loss.name() +
+                      "\", which learns its input; in C++ take its module from hop::hopper::load_model()");
   }
   return {std::move(module), std::move(schema), output, describe_model(experiment.model, config)};
 }

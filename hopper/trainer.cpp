@@ -16,7 +16,6 @@
 #include "kernels/precision.h"
 #include "kernels/reduce.h"
 #include "nn/detail/replica_statistics.h"
-#include "nn/evidence_bound.h"
 #include "nn/init.h"
 
 namespace hop::hopper {
@@ -96,7 +95,7 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
   if (mixup_) mixup_->to(device);
   if (mixup_) mixup_->set_random_source(state_->counters_tensor(), optimizer_->step_tensor());
   optimizer_->stop_when(meter_.as_strided({}, {}, 1));
-  nn::bound_of(*module_, output_);  // refuses a module without
+  unsupervised(*module_);  // refuses a module without
   if (replicas_ != Replicas::None) check_sharing();
   if (synchronises()) check_synchronised();
   if (replicas_ == Replicas::PushGradients) check_pushing();
@@ -140,6 +139,10 @@ void Trainer::train_batch(std::int64_t rows) {
   run_step(Part::Update, rows);
 }
 
+nn::Unsupervised* Trainer::unsupervised(nn::Module& module) const {
+  return nn::unsupervised(module, output_, experiment_.model.loss.name());
+}
+
 Tensor Trainer::loss_of(const Tensor& output, const data::Batch& batch) const {
   const Tensor target = scaling_.to_learn(batch.y);
   return batch.w.defined() ? weighted_loss_(output, target, batch.w) : loss_(output, target);
@@ -177,10 +180,10 @@ void Trainer::make_gradients(const data::Batch& batch) {
   if (is_replica && lane.own == nullptr) kernels::copy_(random_key(), lane.key);
   module.begin_step();
   if (piece_.number == 0) lane.own != nullptr ? module.zero_grad() : optimizer_->zero_grad();
-  nn::EvidenceBound* const bound = nn::bound_of(module, output_);
-  const Tensor loss = bound != nullptr ? bound->negative_elbo(batch.x)
-                      : mixup          ? mixed_loss(module, *mixup, batch)
-                                       : loss_of(module(batch.x), batch);
+  nn::Unsupervised* const own = unsupervised(module);
+  const Tensor loss = own != nullptr ? own->loss(batch.x)
+                      : mixup        ? mixed_loss(module, *mixup, batch)
+                                     : loss_of(module(batch.x), batch);
   if (is_replica) kernels::copy_(loss_sum(), lane.loss);
   measure_loss(loss.detach(), batch, meter_);
   if (is_replica) kernels::copy_(lane.loss, loss_sum());
@@ -197,9 +200,9 @@ Tensor Trainer::mixed_loss(nn::Module& module, nn::Mixup& mixup, const data::Bat
 void Trainer::validation_step(const data::Batch& batch) {
   const NoGradGuard no_grad;
   module_->begin_step();  // fractional pooling draws here, too: the same for each batch, whoever validates
-  nn::EvidenceBound* const bound = nn::bound_of(*module_, output_);
+  nn::Unsupervised* const own = unsupervised(*module_);
   const Tensor output = (*module_)(batch.x);
-  measure_loss(bound != nullptr ? bound->negative_elbo(batch.x) : loss_of(output, batch), batch, validation_meter_);
+  measure_loss(own != nullptr ? own->loss(batch.x) : loss_of(output, batch), batch, validation_meter_);
   const Tensor answers = scaling_.answers(output);
   if (measures_accuracy_) {
     static const nn::Metric accuracy = nn::metric_by_name("accuracy");

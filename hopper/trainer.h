@@ -25,6 +25,7 @@
 #include "nn/mixup.h"
 #include "nn/output.h"
 #include "nn/state.h"
+#include "nn/unsupervised.h"
 
 namespace hop::kernels {
 class ReplicaTalk;
@@ -202,6 +203,8 @@ class Trainer {
   Tensor loss_sum() const;
   bool is_lost() const;
   bool is_lost_on_host() const;
+  /// `module`, if it has a loss of its own. Throws ConfigError unless that is the loss of the experiment.
+  nn::Unsupervised* unsupervised(nn::Module& module) const;
   Tensor loss_of(const Tensor& output, const data::Batch& batch) const;
   void measure_loss(const Tensor& loss, const data::Batch& batch, const Tensor& meter) const;
   Tensor sums_of(const nn::Metric& metric, const Tensor& answers, const data::Batch& batch) const;

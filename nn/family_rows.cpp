@@ -5,9 +5,9 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "nn/detail/family_values.h"
-#include "nn/evidence_bound.h"
 #include "nn/families.h"
 #include "nn/models.h"
+#include "nn/unsupervised.h"
 
 namespace hop::nn {
 namespace {
@@ -99,11 +99,12 @@ Made make_unet(const FamilyRequest& request) {
 }
 
 // Rows of any shape; the outputs of the request are those of labels, which it does not read.
-class FlatVAE final : public models::VAE, public EvidenceBound {
+class FlatVAE final : public models::VAE, public Unsupervised {
  public:
   using VAE::VAE;
   Tensor forward(const Tensor& x) override { return VAE::forward(flatten(x, 1)); }
-  Tensor negative_elbo(const Tensor& x) override {
+  std::string_view loss_name() const override { return "elbo"; }
+  Tensor loss(const Tensor& x) override {
     const Tensor flat = flatten(x, 1);
     return models::vae_loss(sample(flat), flat) / static_cast<double>(x.size(0));
   }
@@ -114,6 +115,19 @@ Made make_vae(const FamilyRequest& request) {
   return std::make_shared<FlatVAE>(models::VAEOptions{.inputs = request.sample.numel(),
                                                       .hidden = count_of("vae", request, "hidden", 400),
                                                       .latent = count_of("vae", request, "latent", 20)});
+}
+
+Made make_dcgan(const FamilyRequest& request) {
+  detail::check_image("dcgan", request, 8);
+  const std::int64_t rows = request.sample[1], columns = request.sample[2];
+  if (rows != columns) {
+    throw ConfigError("[dcgan] expected square images, got " + std::to_string(rows) + " x " + std::to_string(columns) +
+                      "; cut or resize them before the import");
+  }
+  return std::make_shared<models::DCGAN>(models::DCGANOptions{.latent = count_of("dcgan", request, "latent", 100),
+                                                              .width = count_of("dcgan", request, "width", 64),
+                                                              .channels = request.sample[0],
+                                                              .side = rows});
 }
 
 Made make_vit(const FamilyRequest& request) {
@@ -231,6 +245,12 @@ std::span<const FamilyRow> families() {
         {"dropout", "0.1"}},
        {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"},
        make_bert},
+      {"dcgan",
+       "DCGAN, with loss = \"adversarial\" alone: square images of numbers from -1 to 1 ([data] scale). The generator "
+       "draws noise at the model's random numbers.",
+       {{"latent", "100"}, {"width", "64"}},
+       {"latent", "width"},
+       make_dcgan},
       {"dlrm",
        "Products of the vectors of words and numbers, for a table with categories = \"index\".",
        {{"embedding", "16"}, {"bottom", "64"}, {"top", "64"}},

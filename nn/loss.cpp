@@ -106,9 +106,9 @@ MadeLoss make_quantile(const ConfigText& settings, Device) {
 }
 
 // The trainer asks the model itself.
-MadeLoss make_elbo(const ConfigText&, Device) {
+MadeLoss make_unsupervised(const ConfigText&, Device) {
   return {.mean = [](const Tensor&, const Tensor&) -> Tensor {
-    throw ConfigError("[loss] expected a model that has an evidence bound for \"elbo\", such as family = \"vae\"");
+    throw ConfigError("[loss] expected a loss of labels, got one that its model computes itself (nn/unsupervised.h)");
   }};
 }
 
@@ -139,11 +139,24 @@ constexpr std::array kLosses = {
     LossRow{
         "elbo",
         Output::Input,
-        make_elbo,
+        make_unsupervised,
         "The negative evidence lower bound of `family = \"vae\"`, summed over the features of a row: the input is its "
         "own target, and no label is read. There is no metric beside it. `hop predict` and `hop export` refuse the "
         "model, which answers with no label; a C++ program takes it by `hop::hopper::load_model`.",
-        {}},
+        {},
+        "vae",
+        0,
+        1},
+    LossRow{"adversarial",
+            Output::Input,
+            make_unsupervised,
+            "What both networks of `family = \"dcgan\"` lose in one step, in which both learn. As with `elbo` no label "
+            "is read, there is no metric, and a C++ program takes the model; it draws images with `generator`. The "
+            "loss says little about how good they are.",
+            {},
+            "dcgan",
+            -1,
+            1},
 };
 
 // The settings behind the name: "delta=0.5".
@@ -202,7 +215,8 @@ Loss loss_by_name(std::string_view text, Device device) { return make(text, devi
 
 WeightedLoss weighted_loss_by_name(std::string_view text, Device device) {
   if (find_loss(text).output == Output::Input)
-    throw ConfigError("[loss] elbo: expected a loss of labels for rows with weights: its rows have none");
+    throw ConfigError("[loss] " + std::string(find_loss(text).name) +
+                      ": expected a loss of labels for rows with weights: its rows have none");
   const Loss rows = make(text, device).rows;
   if (!rows) {
     throw ConfigError(

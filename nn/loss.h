@@ -43,6 +43,9 @@ struct LossRow {
   MadeLoss (*make)(const ConfigText& settings, Device device) = nullptr;
   std::string_view doc{};  ///< one line
   std::span<const LossSetting> settings{};
+  /// Of Output::Input: the family that has this loss, and the least and the greatest feature that it takes.
+  std::string_view family{};
+  double least = 0, greatest = 0;
 };
 
 /// All of them: the one list of losses.

@@ -16,7 +16,7 @@ enum class Output : std::uint8_t {
   LogRate,   ///< the logarithm of a rate: the answer is the rate of a count
   Logit,     ///< the answer is a probability, sigmoid(output)
   Plain,     ///< the answer itself: losses of applications
-  Input      ///< the input, reconstructed: no label is read, and no metric of answers measures it
+  Input      ///< of a model that learns its input: no label is read, and no metric measures it
 };
 
 /// Whether outputs answer with a class (target (N) i64) or with numbers (target (N, k)). Output::Input fits both.

@@ -840,7 +840,8 @@ constexpr std::array kKeys = {
                   [](const E& e) { return e.model.layers.empty() ? "" : list(e.model.layers); }, nullptr},
     ExperimentKey{
         "model", "loss", "one of", "", "", "\"cross_entropy\"",
-        "The loss that training minimises. `cross_entropy` learns classes, `elbo` the input, the others learn "
+        "The loss that training minimises. `cross_entropy` learns classes, `elbo` and `adversarial` the input, the "
+        "others learn "
         "numbers: the model then has an output for each label column. `mse`, `mae`, `huber` and `quantile` see labels "
         "scaled to mean 0 and standard deviation 1 (fitted on the training rows); metrics and predictions "
         "are in the label's own unit. Settings may follow the name: `\"cross_entropy class_weights=1,5 "
@@ -851,7 +852,8 @@ constexpr std::array kKeys = {
           if (!fault.empty()) throw ConfigError("[model] loss: " + fault);
         }},
     ExperimentKey{"model", "metrics", "list of", "", "", "[\"accuracy\"]",
-                  "What is measured on the validation set beside the loss. With `elbo` there is nothing else; losses "
+                  "What is measured on the validation set beside the loss. With `elbo` and `adversarial` there is "
+                  "nothing else; losses "
                   "of numbers other than `bce` have the default "
                   "`[\"rmse\", \"mae\", \"r2\"]`. In C++ also metrics of the application, with a direction.",
                   metric_names, read_metrics, write_metrics, check_metrics},

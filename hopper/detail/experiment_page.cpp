@@ -152,9 +152,6 @@ std::string hyperparameters() {
          "Training reads " +
          codes(names_read(ModelOptions{})) + ". A family reads its own beside these.\n" +
          table_of_settings("family", nn::families()) +
-         "\nThe DCGAN of `nn/models/dcgan.h` is no family: its two networks have an optimizer each, and the optimizers "
-         "take turns,\nwhile a model of a run has one loss and one optimizer. A C++ program trains it: "
-         "`examples/ports/dcgan.cpp`.\n"
          "\nLayers read the names that stand in them as `$name`.\n`clip_grad_norm` (default 0: no limit) scales the "
          "gradient of a step down to this norm, if it is larger; `clip_grad_value` (default 0: no limit), which comes "
          "first, limits each element of it.\n"

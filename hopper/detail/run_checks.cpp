@@ -75,22 +75,27 @@ void check_settings(const Experiment& experiment, const data::Target& target) {
   }
 }
 
-// The bound takes each feature for a probability. Bytes are images; of other features only the rows tell.
-void check_unit_range(const Experiment& experiment, const data::Dataset& dataset) {
+// A bound takes each feature for a probability, and a generator ends with tanh. Bytes are images; of other features
+// only the rows tell.
+void check_features(const Experiment& experiment, const data::Dataset& dataset) {
+  const nn::LossRow& loss = nn::find_loss(experiment.model.loss.name());
   const data::Scaling scaling = scaling_of(experiment, dataset);
   if (dataset.feature_dtype() != DType::u8 || scaling.is_per_column()) return;
   const data::Scale& scale = scaling.all();
   const double least = (0 - scale.offset) * scale.factor, greatest = (255 - scale.offset) * scale.factor;
-  if (least >= 0 && greatest <= 1 + 1e-6) return;
-  throw ConfigError("[data] scale: expected features from 0 to 1 for loss = \"elbo\", got " + shortest(least) + " to " +
-                    shortest(greatest) + "; write scale = [0, " + shortest(1.0 / 255) + "]");
+  if (least >= loss.least - 1e-6 && greatest <= loss.greatest + 1e-6) return;
+  const double factor = (loss.greatest - loss.least) / 255;
+  throw ConfigError("[data] scale: expected features from " + shortest(loss.least) + " to " + shortest(loss.greatest) +
+                    " for loss = \"" + std::string(loss.name) + "\", got " + shortest(least) + " to " +
+                    shortest(greatest) + "; write scale = [" + shortest(0 - loss.least / factor) + ", " +
+                    shortest(factor) + "]");
 }
 
 // What the loss of the experiment learns must be what the labels are.
 void check_loss(const Experiment& experiment, const data::Dataset& dataset) {
   const data::Target& target = dataset.target();
   const nn::Output output = output_of(experiment.model, target.kind);
-  if (output == nn::Output::Input) return check_unit_range(experiment, dataset);
+  if (output == nn::Output::Input) return check_features(experiment, dataset);
   const std::string loss = "[model] loss: \"" + experiment.model.loss.name() + "\"";
   if (nn::target_kind(output) != target.kind) {
     const bool are_classes = target.kind == data::TargetKind::classes;
@@ -123,8 +128,8 @@ void check_measured(const Experiment& experiment, nn::Output output) {
     if (metric.own() != nullptr || metric.is_missing()) continue;
     if (nn::measures(nn::find_metric(metric.name()), output)) continue;
     if (output == nn::Output::Input) {
-      throw ConfigError("[model] metrics: \"" + metric.name() +
-                        "\" measures answers, and loss = \"elbo\" has none: write metrics = []");
+      throw ConfigError("[model] metrics: \"" + metric.name() + "\" measures answers, and loss = \"" +
+                        experiment.model.loss.name() + "\" has none: write metrics = []");
     }
     const std::vector<std::string> fit = nn::default_metrics(output);
     throw ConfigError("[model] metrics: \"" + metric.name() + "\" does not measure " +
@@ -145,7 +150,8 @@ void check_outputs(const Tensor& output, const data::Target& target) {
 void check_answers(Trainer& trainer, const Experiment& experiment, const data::Dataset& dataset) {
   const data::Target& target = dataset.target();
   const std::vector<nn::Metric> metrics = own_metrics(experiment.model);
-  if (metrics.empty() && target.kind == data::TargetKind::classes) return;
+  const bool reads_label = output_of(experiment.model, target.kind) != nn::Output::Input;
+  if (metrics.empty() && (!reads_label || target.kind == data::TargetKind::classes)) return;
   Shape rows = {2}, labels = {2};
   for (const std::int64_t size : dataset.feature_shape()) rows.push_back(size);
   const data::Column column = target.column();
@@ -154,7 +160,7 @@ void check_answers(Trainer& trainer, const Experiment& experiment, const data::D
   try {
     trainer.module().eval();
     const Tensor output = trainer.module()(kernels::zeros(rows, DType::f32));
-    check_outputs(output, target);
+    if (reads_label) check_outputs(output, target);
     for (const nn::Metric& metric : metrics) shape_of_sums(metric, output, kernels::zeros(labels, column.dtype));
   } catch (const ConfigError&) {
     throw;

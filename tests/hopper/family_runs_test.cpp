@@ -87,8 +87,9 @@ class FamilyRuns : public testing::TestWithParam<std::string> {
       e.model.loss = "mse";
       e.model.metrics = {"rmse"};
     }
-    if (c.family == "vae") {
-      e.model.loss = "elbo";
+    for (const nn::LossRow& loss : nn::losses()) {
+      if (loss.family != c.family) continue;
+      e.model.loss = std::string(loss.name);
       e.model.metrics = {};
     }
     e.search.space = {

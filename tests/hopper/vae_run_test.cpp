@@ -145,7 +145,7 @@ TEST_F(VaeRun, RefusesWhatItCannotDo) {
                 e.model.family = "lenet";
                 e.search.space = {{"lr", Choices{0.01}}};
               }),
-              HasSubstr("expected a model that has an evidence bound for \"elbo\", got"));
+              HasSubstr("expected a model that has the loss \"elbo\", got"));
   EXPECT_THAT(refusal([](Experiment& e) {
                 e.model.loss = "cross_entropy";
                 e.model.metrics = {"accuracy"};

@@ -6,9 +6,9 @@
 
 #include "autograd/graph.h"
 #include "nn/clone.h"
-#include "nn/evidence_bound.h"
 #include "nn/init.h"
 #include "nn/models.h"
+#include "nn/unsupervised.h"
 #include "tests/nn/family_cases.h"
 #include "tests/nn/support.h"
 
@@ -33,8 +33,8 @@ TEST(Families, AnswerInTheShapeThatWasAskedFor) {
     const Tensor y = (*model)(c.batch);
     EXPECT_EQ(y.shape(), (Shape{2, c.request.classes}));
     for (const double value : values(y)) ASSERT_TRUE(std::isfinite(value));
-    auto* const bound = dynamic_cast<EvidenceBound*>(model.get());
-    backward(bound != nullptr ? bound->negative_elbo(c.batch) : sum(y * y));
+    auto* const own = dynamic_cast<Unsupervised*>(model.get());
+    backward(own != nullptr ? own->loss(c.batch) : sum(y * y));
     for (const NamedTensor& p : model->named_parameters()) EXPECT_TRUE(p.tensor.grad().defined()) << p.name;
     const auto again = FamilyRegistry().find(c.family)(c.request);
     again->load_state_dict(model->state_dict());

@@ -47,6 +47,7 @@ inline std::vector<FamilyCase> family_cases() {
     return FamilyCase{family, {config, row, 2, {1, 2}}, words};
   };
   return {of_text("bert", {{"hidden_size", "8"}, {"num_hidden_layers", "1"}, {"intermediate_size", "8"}}),
+          {"dcgan", {{{"latent", "3"}, {"width", "2"}}, {2, 9, 9}, 1, {}}, family_pictures({2, 9, 9})},
           of_table("dlrm", {{"embedding", "4"}, {"bottom", "8 4"}, {"top", "[8]"}}),
           of_text("gpt", {{"n_layer", "1"}, {"n_head", "2"}, {"n_embd", "8"}}),
           picture("lenet", {}),

@@ -261,6 +261,13 @@ void adversaries() {
   expect_losses("dcgan", losses);
 }
 
+void adversaries_in_one_step() {
+  DCGAN gan({.latent = 3, .width = 2, .channels = 2, .side = 28, .dtype = kF64});
+  const Tensor real = number("dcgan_both.x", {4, 2, 28, 28}) * 2.0, z = number("dcgan_both.z", {4, 3, 1, 1}) * 4.0;
+  follow(
+      "dcgan_both", gan, [&] { return gan.loss(real, z); }, 0.02);
+}
+
 TEST(GoldenModels, OfPicturesTrainAsInPyTorch) { pictures(); }
 TEST(GoldenModels, OfSegmentationTrainAsInPyTorch) { segmentation(); }
 TEST(GoldenModels, OfLanguageTrainAsInPyTorch) { language(); }
@@ -269,8 +276,12 @@ TEST(GoldenModels, OfTablesTrainAsInPyTorch) { tables(); }
 TEST(GoldenModels, TheAutoencoderTrainsAsInPyTorch) { autoencoder(); }
 TEST(GoldenModels, GeneratorAndDiscriminatorTrainAsInPyTorch) { adversaries(); }
 
+TEST(GoldenModels, BothNetworksOfDcganTrainInOneStepAsInPyTorch) { adversaries_in_one_step(); }
+
 TEST(GoldenModels, EveryModelOfTheFileIsTested) {
-  for (const auto group : {segmentation, language, bert, tables, autoencoder, adversaries}) group();
+  for (const auto group : {segmentation, language, bert, tables, autoencoder, adversaries, adversaries_in_one_step}) {
+    group();
+  }
   for (const char* name : {"resnet18", "resnet_bottleneck", "resnet20", "vgg11", "vgg16_bn", "mobilenet_v2", "vit"})
     compared().insert(std::string(name) + ".losses");  // of the first test, which takes seconds
   for (const NamedTensor& entry : file().tensors) EXPECT_TRUE(compared().contains(entry.name)) << entry.name;

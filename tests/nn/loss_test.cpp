@@ -276,7 +276,7 @@ TEST(Losses, RefuseSettingsWithoutAMeaning) {
 
 TEST(Losses, OfTheInputIsAModelsOwn) {
   EXPECT_EQ(message_of<ConfigError>([] { loss_by_name("elbo")(f64(kX), f64(kX)); }),
-            "[loss] expected a model that has an evidence bound for \"elbo\", such as family = \"vae\"");
+            "[loss] expected a loss of labels, got one that its model computes itself (nn/unsupervised.h)");
   EXPECT_EQ(message_of<ConfigError>([] { weighted_loss_by_name("elbo"); }),
             "[loss] elbo: expected a loss of labels for rows with weights: its rows have none");
 }

@@ -156,6 +156,28 @@ for _ in range(5):
 print("dcgan", losses)
 golden["dcgan.losses"] = torch.tensor(losses)
 
+# Both networks in one step: the generator's gradient goes to the generator alone.
+both = twins.DCGAN(3, 2, 2)
+fill(both)
+names["dcgan_both"] = shapes(both)
+real, z = number("dcgan_both.x", 4, 2, 28, 28) * 2, number("dcgan_both.z", 4, 3, 1, 1) * 4
+optimizer = torch.optim.SGD(both.parameters(), lr=0.02, momentum=0.9)
+losses = []
+for _ in range(5):
+    optimizer.zero_grad()
+    fake = both.generator(z)
+    d_loss = judged(both.discriminator(real), torch.ones(4)) + judged(both.discriminator(fake.detach()), torch.zeros(4))
+    g_loss = judged(both.discriminator(fake), torch.ones(4))
+    d_loss.backward()
+    gradients = [p.grad.clone() for p in both.discriminator.parameters()]
+    g_loss.backward()
+    for p, gradient in zip(both.discriminator.parameters(), gradients):
+        p.grad = gradient
+    optimizer.step()
+    losses.append((d_loss + g_loss).item())
+print("dcgan_both", losses)
+golden["dcgan_both.losses"] = torch.tensor(losses)
+
 folder = pathlib.Path(__file__).parent
 save_file(golden, folder / "models.safetensors", metadata=names)
 

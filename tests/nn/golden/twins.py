@@ -447,29 +447,44 @@ class VAE(nn.Module):
 
 
 class Generator(nn.Module):
-    def __init__(self, latent, width, channels):
+    def __init__(self, latent, width, channels, sides=(4, 8, 16, 32, 64)):
         super().__init__()
         layers, i = [], latent
-        for factor in (8, 4, 2, 1):
-            o, first = width * factor, factor == 8
-            layers += [nn.ConvTranspose2d(i, o, 4, 1 if first else 2, 0 if first else 1, bias=False),
-                       nn.BatchNorm2d(o), nn.ReLU()]
+        for n, side in enumerate(sides[:-1]):
+            o = width * 2 ** (len(sides) - 2 - n)
+            layers += [grow(i, o, sides[n - 1] if n else 1, side), nn.BatchNorm2d(o), nn.ReLU()]
             i = o
-        self.main = nn.Sequential(*layers, nn.ConvTranspose2d(i, channels, 4, 2, 1, bias=False), nn.Tanh())
+        self.main = nn.Sequential(*layers, grow(i, channels, sides[-2], sides[-1]), nn.Tanh())
 
     def forward(self, x):
         return self.main(x)
 
 
+def grow(i, o, side, larger):
+    """Of images of one pixel, or of nearly half the side."""
+    if side == 1:
+        return nn.ConvTranspose2d(i, o, larger, bias=False)
+    return nn.ConvTranspose2d(i, o, 4 - larger % 2, 2, 1, bias=False)
+
+
 class Discriminator(nn.Module):
-    def __init__(self, width, channels):
+    def __init__(self, width, channels, sides=(64, 32, 16, 8, 4)):
         super().__init__()
         layers, i = [], channels
-        for factor in (1, 2, 4, 8):
-            o = width * factor
-            layers += [conv(i, o, 4, 2, 1)] + ([nn.BatchNorm2d(o)] if factor > 1 else []) + [nn.LeakyReLU(0.2)]
+        for n in range(len(sides) - 1):
+            o = width * 2**n
+            layers += [conv(i, o, 4, 2, 1)] + ([nn.BatchNorm2d(o)] if n > 0 else []) + [nn.LeakyReLU(0.2)]
             i = o
-        self.main = nn.Sequential(*layers, conv(i, 1, 4, 1, 0))
+        self.main = nn.Sequential(*layers, conv(i, 1, sides[-1], 1, 0))
 
     def forward(self, x):
         return self.main(x).flatten()
+
+
+class DCGAN(nn.Module):
+    """Both networks, for images of 28 x 28."""
+
+    def __init__(self, latent, width, channels):
+        super().__init__()
+        self.generator = Generator(latent, width, channels, (4, 7, 14, 28))
+        self.discriminator = Discriminator(width, channels, (28, 14, 7, 3))
