@@ -41,13 +41,6 @@ optim::LRSchedule with_swa_lr(const ModelOptions& model, optim::LRSchedule sched
   return optim::SequentialLR{.schedules = {std::move(schedule), by_step}, .milestones = {first}};
 }
 
-// Whether a schedule counts epochs.
-bool counts_epochs(const Config& config) {
-  const std::string by = config.text("schedule_by", "step");
-  if (by == "step" || by == "epoch") return by == "epoch";
-  throw ConfigError("[search.space] schedule_by: expected \"step\" or \"epoch\", got \"" + printable(by) + "\"");
-}
-
 void check_plateau(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
   if (!has_plateau(config)) return;
   if (!dataset.has_validation()) {
@@ -124,6 +117,12 @@ optim::LRSchedule make_schedule(const Experiment& experiment, const Config& conf
   const double factor = lr_factor(experiment, dataset);
   if (factor == 1) return schedule;
   return [schedule = std::move(schedule), factor](std::int64_t t) { return schedule(t) * factor; };
+}
+
+bool counts_epochs(const Config& config) {
+  const std::string by = config.text("schedule_by", "step");
+  if (by == "step" || by == "epoch") return by == "epoch";
+  throw ConfigError("[search.space] schedule_by: expected \"step\" or \"epoch\", got \"" + printable(by) + "\"");
 }
 
 GradientLimits gradient_limits(const Config& config) {

@@ -274,7 +274,7 @@ UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, Partit
   const Stopwatch watch;
   const kernels::PrecisionScope precision(kernels::precision_of(experiment_.run.precision));
   UnitMetrics metrics;
-  begin_passes();
+  begin_passes(epoch);
   const std::int64_t first_step = optimizer_->step_count();
   std::int64_t steps = first_step;
   Pace pace(device());
