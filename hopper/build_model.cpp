@@ -20,8 +20,8 @@ namespace {
 constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a partition: a larger batch is all rows
 
 // Names that training reads, beside the settings of the optimizers.
-constexpr std::array<std::string_view, 6> kTrainingNames = {"accumulate",      "batch_size", "clip_grad_norm",
-                                                            "clip_grad_value", "no_decay",   "optimizer"};
+constexpr std::array<std::string_view, 7> kTrainingNames = {
+    "accumulate", "batch_size", "clip_grad_norm", "clip_grad_value", "lr_factors", "no_decay", "optimizer"};
 
 // The names of training that a layer may have as its $name, too: they are older than the rule that refuses it. No later
 // name of training is added here. An older model with a layer of that name would train to other bits.

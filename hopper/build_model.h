@@ -76,7 +76,7 @@ struct Updates {
 };
 /// The optimizer of a configuration, for the module's parameters: by name, or the application's. With [model] ema or
 /// swa_start it carries the averages of the weights, with [model] grad_scaler the scale, with the schedule "plateau"
-/// its memory. With no_decay, norms and biases are kept out of the weight decay. Throws ConfigError.
+/// its memory. no_decay and lr_factors set the scales of its parameters. Throws ConfigError.
 Updates make_updates(const Experiment& experiment, const Config& config, nn::Module& module);
 /// The options of the schedule "plateau"; none for another one. Throws ConfigError.
 std::optional<optim::ReduceLROnPlateauOptions> plateau_options(const Experiment& experiment, const Config& config);

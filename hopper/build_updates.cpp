@@ -9,6 +9,7 @@
 #include "hopper/build_model.h"
 #include "hopper/build_model_internal.h"
 #include "nn/optim/by_name.h"
+#include "nn/optim/lr_factors.h"
 #include "nn/optim/no_decay.h"
 
 namespace hop::hopper {
@@ -96,6 +97,7 @@ Updates make_updates(const Experiment& experiment, const Config& config, nn::Mod
     updates.average.emplace(*updates.optimizer);
   if (model.grad_scaler) updates.scaler = std::make_unique<optim::GradScaler>(*updates.optimizer);
   if (config.boolean("no_decay", false)) optim::keep_from_decay(*updates.optimizer, module);
+  if (config.contains("lr_factors")) optim::scale_parts(*updates.optimizer, config.text("lr_factors"));
   if (const auto options = plateau_options(experiment, config))
     updates.plateau = std::make_unique<optim::CarriedPlateau>(*updates.optimizer, *options);
   return updates;
