@@ -86,8 +86,9 @@ LSTMState Recurrent::start(const Tensor& x, std::int64_t sequences, const LSTMSt
   const Shape of_h{rows, sequences, output_size()}, of_c{rows, sequences, hidden_size_};
   const std::string op = type_name();
   if (!initial.h.defined() && !initial.c.defined()) {
-    const auto zeros = [&](const Shape& shape) { return kernels::zeros(shape, x.dtype(), x.device()); };
-    return {zeros(of_h), has_cell() ? zeros(of_c) : Tensor()};
+    const Tensor h = kernels::zeros(of_h, x.dtype(), x.device());
+    if (!has_cell()) return {h, {}};
+    return {h, of_c == of_h ? h : kernels::zeros(of_c, x.dtype(), x.device())};
   }
   kernels::expect_defined(op.c_str(), initial.h);
   kernels::expect_shape(op.c_str(), "an initial h", initial.h, of_h);
