@@ -72,23 +72,9 @@ std::set<std::string, std::less<>> names_of_training(const ModelOptions& model, 
   return names;
 }
 
-// Refuses a number of a layer that training would read, too.
-void check_layer_names(const ModelOptions& model, const Config& config) {
-  std::set<std::string, std::less<>> in_layers;
-  for (const std::string& layer : model.layers) add_placeholders(layer, in_layers);
-  for (const std::string& name : names_of_training(model, config)) {
-    const bool is_shared = kSharedNames.find(" " + name + " ") != std::string_view::npos;
-    if (is_shared || !in_layers.contains(name) || !config.contains(name)) continue;
-    throw ConfigError("[model] layers: expected another name than $" + name +
-                      ", which training reads from the same hyperparameter; write $layer_" + name + ", and layer_" +
-                      name + " in [search.space]");
-  }
-}
-
 // Refuses a name that nothing reads: it is a typo. With `learning_rate`, training would silently use the default of
 // `lr`.
 void check_names(const ModelOptions& model, const Config& config) {
-  check_layer_names(model, config);
   if (model.builder || model.optimizer.own() != nullptr) return;  // the application's code reads the names it likes
   if (!model.family.empty()) nn::FamilyRegistry().find(model.family);  // first: an unknown one reads no names
   const std::vector<std::string> valid = names_read(model);
@@ -100,6 +86,18 @@ void check_names(const ModelOptions& model, const Config& config) {
 }
 
 }  // namespace
+
+void check_layer_names(const ModelOptions& model, const Config& config) {
+  std::set<std::string, std::less<>> in_layers;
+  for (const std::string& layer : model.layers) add_placeholders(layer, in_layers);
+  for (const std::string& name : names_of_training(model, config)) {
+    const bool is_shared = kSharedNames.find(" " + name + " ") != std::string_view::npos;
+    if (is_shared || !in_layers.contains(name) || !config.contains(name)) continue;
+    throw ConfigError("[model] layers: expected another name than $" + name +
+                      ", which training reads from the same hyperparameter; write $layer_" + name + ", and layer_" +
+                      name + " in [search.space]");
+  }
+}
 
 nn::ConfigText to_config_text(const Config& config) {
   nn::ConfigText text;
