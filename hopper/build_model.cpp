@@ -20,8 +20,17 @@ namespace {
 constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a partition: a larger batch is all rows
 
 // Names that training reads, beside the settings of the optimizers.
-constexpr std::array<std::string_view, 6> kTrainingNames = {"accumulate",      "batch_size", "clip_grad_norm",
-                                                            "clip_grad_value", "no_decay",   "optimizer"};
+constexpr std::array<std::string_view, 7> kTrainingNames = {
+    "accumulate", "batch_size", "clip_grad_norm", "clip_grad_value", "lr_factors", "no_decay", "optimizer"};
+
+// The names of training that a layer may have as its $name, too: they are older than the rule that refuses it. No later
+// name of training is added here. An older model with a layer of that name would train to other bits.
+constexpr std::string_view kSharedNames =
+    " alpha anneal batch_size beta1 beta2 centered clip_grad_norm dampening decoupled_weight_decay "
+    "div_factor end_factor eps eta_min final_div_factor gamma initial_accumulator_value lr lr_decay "
+    "max_lr milestones mode momentum momentum_decay nesterov optimizer pct_start power rho schedule "
+    "start_factor step_size step_size_down step_size_up t_0 t_max t_mult three_phase total_iters "
+    "total_steps warmup weight_decay ";
 
 // Names of the learning rate and its schedule: no recorded step depends on them.
 std::set<std::string, std::less<>> schedule_names() {
@@ -44,6 +53,25 @@ void add_placeholders(const std::string& text, std::set<std::string, std::less<>
   }
 }
 
+// The settings of the row that `config` chooses.
+void add_settings(const auto& rows, const std::string& chosen, std::set<std::string, std::less<>>& names) {
+  for (const auto& row : rows) {
+    if (row.name != chosen) continue;
+    for (const auto& [name, fallback] : row.settings) names.emplace(name);
+  }
+}
+
+// Of names_read(), those that training reads from this configuration.
+std::set<std::string, std::less<>> names_of_training(const ModelOptions& model, const Config& config) {
+  std::set<std::string, std::less<>> names(kTrainingNames.begin(), kTrainingNames.end());
+  names.insert({"lr", "schedule", "schedule_by"});
+  const std::string& named = model.optimizer.name();
+  if (model.optimizer.own() == nullptr)
+    add_settings(optim::optimizers(), named.empty() ? config.text("optimizer", "sgd") : named, names);
+  if (config.contains("schedule")) add_settings(optim::schedules(), config.text("schedule"), names);
+  return names;
+}
+
 // Refuses a name that nothing reads: it is a typo. With `learning_rate`, training would silently use the default of
 // `lr`.
 void check_names(const ModelOptions& model, const Config& config) {
@@ -58,6 +86,18 @@ void check_names(const ModelOptions& model, const Config& config) {
 }
 
 }  // namespace
+
+void check_layer_names(const ModelOptions& model, const Config& config) {
+  std::set<std::string, std::less<>> in_layers;
+  for (const std::string& layer : model.layers) add_placeholders(layer, in_layers);
+  for (const std::string& name : names_of_training(model, config)) {
+    const bool is_shared = kSharedNames.find(" " + name + " ") != std::string_view::npos;
+    if (is_shared || !in_layers.contains(name) || !config.contains(name)) continue;
+    throw ConfigError("[model] layers: expected another name than $" + name +
+                      ", which training reads from the same hyperparameter; write $layer_" + name + ", and layer_" +
+                      name + " in [search.space]");
+  }
+}
 
 nn::ConfigText to_config_text(const Config& config) {
   nn::ConfigText text;

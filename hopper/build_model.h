@@ -76,7 +76,7 @@ struct Updates {
 };
 /// The optimizer of a configuration, for the module's parameters: by name, or the application's. With [model] ema or
 /// swa_start it carries the averages of the weights, with [model] grad_scaler the scale, with the schedule "plateau"
-/// its memory. With no_decay, norms and biases are kept out of the weight decay. Throws ConfigError.
+/// its memory. no_decay and lr_factors set the scales of its parameters. Throws ConfigError.
 Updates make_updates(const Experiment& experiment, const Config& config, nn::Module& module);
 /// The options of the schedule "plateau"; none for another one. Throws ConfigError.
 std::optional<optim::ReduceLROnPlateauOptions> plateau_options(const Experiment& experiment, const Config& config);
@@ -121,12 +121,16 @@ bool synchronises_batchnorm(const Experiment& experiment);
 std::optional<std::uint32_t> bound_of(const Experiment& experiment);
 
 /// The learning rate by optimizer step, over all epochs of the experiment. It starts from lr of the configuration. With
-/// schedule_by = "epoch" the schedule counts epochs. With "plateau" it is the first rate (Updates::plateau has the
-/// rest). Without lr, and for an optimizer of the application, it starts from the rate that the optimizer was made with
+/// schedule_by = "epoch" it is the same in all steps of an epoch. With "plateau" it is the first rate (Updates::plateau
+/// has the rest). Without lr, and for an optimizer of the application, it starts from the rate that the optimizer was
+/// made with
 /// (`first_lr`). From epoch [model] swa_start on, it anneals to swa_lr if there is one. With replicas it is multiplied
 /// as [run] lr_scale says. Throws ConfigError.
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,
                                 double first_lr);
+
+/// Whether the schedule counts epochs, and not optimizer steps. Throws ConfigError.
+bool counts_epochs(const Config& config);
 
 /// The scaling of features before they enter a model: the experiment's, or else the one that the data set fitted.
 data::Scaling scaling_of(const Experiment& experiment, const data::Dataset& dataset);

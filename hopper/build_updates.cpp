@@ -9,6 +9,7 @@
 #include "hopper/build_model.h"
 #include "hopper/build_model_internal.h"
 #include "nn/optim/by_name.h"
+#include "nn/optim/lr_factors.h"
 #include "nn/optim/no_decay.h"
 
 namespace hop::hopper {
@@ -39,13 +40,6 @@ optim::LRSchedule with_swa_lr(const ModelOptions& model, optim::LRSchedule sched
   if (model.swa_anneal) swa.anneal = *model.swa_anneal;
   const auto by_step = [swa, epoch_steps](std::int64_t t) { return swa(t / epoch_steps); };
   return optim::SequentialLR{.schedules = {std::move(schedule), by_step}, .milestones = {first}};
-}
-
-// Whether a schedule counts epochs.
-bool counts_epochs(const Config& config) {
-  const std::string by = config.text("schedule_by", "step");
-  if (by == "step" || by == "epoch") return by == "epoch";
-  throw ConfigError("[search.space] schedule_by: expected \"step\" or \"epoch\", got \"" + printable(by) + "\"");
 }
 
 void check_plateau(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
@@ -103,6 +97,7 @@ Updates make_updates(const Experiment& experiment, const Config& config, nn::Mod
     updates.average.emplace(*updates.optimizer);
   if (model.grad_scaler) updates.scaler = std::make_unique<optim::GradScaler>(*updates.optimizer);
   if (config.boolean("no_decay", false)) optim::keep_from_decay(*updates.optimizer, module);
+  if (config.contains("lr_factors")) optim::scale_parts(*updates.optimizer, config.text("lr_factors"));
   if (const auto options = plateau_options(experiment, config))
     updates.plateau = std::make_unique<optim::CarriedPlateau>(*updates.optimizer, *options);
   return updates;
@@ -124,6 +119,12 @@ optim::LRSchedule make_schedule(const Experiment& experiment, const Config& conf
   const double factor = lr_factor(experiment, dataset);
   if (factor == 1) return schedule;
   return [schedule = std::move(schedule), factor](std::int64_t t) { return schedule(t) * factor; };
+}
+
+bool counts_epochs(const Config& config) {
+  const std::string by = config.text("schedule_by", "step");
+  if (by == "step" || by == "epoch") return by == "epoch";
+  throw ConfigError("[search.space] schedule_by: expected \"step\" or \"epoch\", got \"" + printable(by) + "\"");
 }
 
 GradientLimits gradient_limits(const Config& config) {

@@ -7,6 +7,7 @@
 #include "autograd/graph.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "hopper/build_model_internal.h"
 #include "hopper/detail/metric_sums.h"
 #include "hopper/detail/pace.h"
 #include "hopper/detail/replica_module.h"
@@ -51,6 +52,7 @@ Tensor as_floats(const Tensor& block) {
 
 std::shared_ptr<nn::Module> build_on(Device device, const Experiment& experiment, const Config& config,
                                      const data::Dataset& dataset) {
+  check_layer_names(experiment.model, config);
   std::shared_ptr<nn::Module> module = build_module(experiment, config, dataset);
   module->to(device);
   return module;
@@ -111,6 +113,7 @@ void Trainer::assign(ModelId model, const Config& config) {
   if (architecture_key(experiment_, model, config) != key_) {
     throw StateError("[train] expected a model of the architecture " + key_ + ", got " + config.to_text());
   }
+  check_layer_names(experiment_.model, config);
   schedule_ = make_schedule(experiment_, config, dataset_, first_lr_);
   if (updates_.plateau) updates_.plateau->set_options(plateau_options(experiment_, config).value());
   model_ = model;
@@ -277,7 +280,7 @@ UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, Partit
   const Stopwatch watch;
   const kernels::PrecisionScope precision(kernels::precision_of(experiment_.run.precision));
   UnitMetrics metrics;
-  begin_passes();
+  begin_passes(epoch);
   const std::int64_t first_step = optimizer_->step_count();
   std::int64_t steps = first_step;
   Pace pace(device());

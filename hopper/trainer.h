@@ -188,8 +188,11 @@ class Trainer {
   bool synchronises() const;
   void check_synchronised() const;
   void check_pushing() const;
-  void begin_passes();
-  double rate_at(std::int64_t step) const { return updates_.plateau ? plateau_rate_ : schedule_(step); }
+  void begin_passes(Epoch epoch);
+  /// `step`: as the optimizer counts.
+  double rate_at(std::int64_t step) const {
+    return updates_.plateau ? plateau_rate_ : schedule_(epoch_start_.value_or(step));
+  }
   void begin_pieces(const data::Partition& partition);
   void train_piece(std::int64_t rows);
   void end_pieces();
@@ -234,6 +237,8 @@ class Trainer {
   std::int64_t accumulate_;  // batches of one step
   Piece piece_;
   double plateau_rate_ = 0;  // of the pass, with the schedule "plateau"
+  // With a schedule of epochs: the first step of the epoch that is trained, if a scaler of gradients left none out.
+  std::optional<std::int64_t> epoch_start_;
   nn::Loss loss_;
   nn::WeightedLoss weighted_loss_;  // empty where rows have no weights
   nn::Output output_;

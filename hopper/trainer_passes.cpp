@@ -19,12 +19,14 @@ void Trainer::write_word(const Tensor& to, std::uint64_t value) {
   kernels::copy_(to, kernels::to_device(word, to.device()));
 }
 
-void Trainer::begin_passes() {
+void Trainer::begin_passes(Epoch epoch) {
   state_->counters().random_key = usual_key();
   state_->settle();
   module_->train();
   kernels::fill_(meter_, 0);
   lane_ = {.batches = batches_.get()};
+  epoch_start_.reset();
+  if (counts_epochs(config_)) epoch_start_ = epoch.value * steps_per_epoch(experiment_, config_, dataset_);
   if (updates_.plateau) plateau_rate_ = updates_.plateau->rate(schedule_(0));
 }
 

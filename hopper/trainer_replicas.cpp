@@ -400,7 +400,7 @@ UnitMetrics Trainer::train_replicas(std::span<const PartitionId> passes, const P
   }
   const Replicated::Membership membership(*replicated_, group);
   UnitMetrics metrics;
-  begin_passes();
+  begin_passes(epoch);
   replicated_->start(passes, rows, epoch);
   replicated_->train(metrics, std::move(stop), rows_done);
   lane_ = {.batches = batches_.get()};

@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 #include "hopper/build_model.h"
+#include "hopper/build_model_internal.h"
+#include "nn/optim/by_name.h"
 #include "nn/state.h"
 
 namespace hop::hopper {
@@ -37,10 +39,13 @@ CheckClone clone_check(const Experiment& experiment, const data::Dataset& datase
     } catch (const StateError& error) {
       throw ConfigError(error.what());
     }
-    if (clone.config.text("schedule", "constant") == "constant") return;
-    if (batch_size(clone.config) == batch_size(parent)) return;
-    throw ConfigError(where +
-                      ": expected the batch_size of its parent, because a schedule counts steps from the first");
+    if (!optim::counts_steps(to_config_text(clone.config)) || counts_epochs(clone.config)) return;
+    const std::int64_t steps = steps_per_epoch(experiment, clone.config, dataset),
+                       before = steps_per_epoch(experiment, parent, dataset);
+    if (steps == before) return;
+    throw ConfigError(where + ": expected the steps per epoch of its parent, " + std::to_string(before) +
+                      ", because a schedule counts steps from the first, got " + std::to_string(steps) +
+                      "; write the batch_size and accumulate of the parent, or schedule_by = \"epoch\"");
   };
 }
 

@@ -152,14 +152,20 @@ std::string hyperparameters() {
          "Training reads " +
          codes(names_read(ModelOptions{})) + ". A family reads its own beside these.\n" +
          table_of_settings("family", nn::families()) +
-         "\nLayers read the names that stand in them as `$name`.\n`clip_grad_norm` (default 0: no limit) scales the "
+         "\nLayers read the names that stand in them as `$name`. A name that training reads, too, is refused there: "
+         "write `$layer_accumulate`, not\n`$accumulate`. (The names of training that are older than this rule may be "
+         "shared: `$lr`, `$momentum`, `$eps`.) A builder of an\napplication that reads a name of training shares its "
+         "value with training.\n`clip_grad_norm` (default 0: no limit) scales the "
          "gradient of a step down to this norm, if it is larger; `clip_grad_value` (default 0: no limit), which comes "
          "first, limits each element of it.\n"
          "`accumulate` (default 1) is how many batches make one step: the step has the mean of the gradients of their "
          "mean losses, as `loss / N`\nin PyTorch. A step ends with its pass over a partition: the last one may have "
          "fewer batches, and its mean is over their number.\nNot for strategies with replicas.\n"
          "`no_decay` (default false) keeps the parameters of norms and all biases out of the weight decay, as is usual "
-         "for Transformers.\n\n`optimizer` (default `sgd`) is one of these. A "
+         "for Transformers.\n"
+         "`lr_factors` multiplies the learning rate of parts of the model: `lr_factors = \"backbone=0.1, head=2\"`. A "
+         "part is all parameters whose\nnames begin with its words; of a part within a part the inner one's factor "
+         "holds. The names are those of the exported weights.\n\n`optimizer` (default `sgd`) is one of these. A "
          "hyperparameter that only other optimizers read is refused.\n" +
          table_of_settings("optimizer", optim::optimizers()) +
          "\n`schedule` (default `constant`) is one of these. It counts the steps of a model, or with `schedule_by = "

@@ -56,7 +56,8 @@ Tensor rnn_step(const Tensor& x_gates, const Tensor& h_gates, RNNNonlinearity no
 }
 
 void reset(const RecurrentWeights& weights, const ParameterKeys& keys, const std::string& suffix) {
-  const double bound = 1 / std::sqrt(static_cast<double>(weights.weight_hh.size(1)));
+  const Parameter& of_hidden = weights.weight_hr.defined() ? weights.weight_hr : weights.weight_hh;
+  const double bound = 1 / std::sqrt(static_cast<double>(of_hidden.size(1)));
   const auto fill = [&](const Parameter& p, const char* name) {
     if (p.defined()) init::uniform_(p, keys[name + suffix], -bound, bound);
   };
@@ -64,6 +65,7 @@ void reset(const RecurrentWeights& weights, const ParameterKeys& keys, const std
   fill(weights.weight_hh, "weight_hh");
   fill(weights.bias_ih, "bias_ih");
   fill(weights.bias_hh, "bias_hh");
+  fill(weights.weight_hr, "weight_hr");
 }
 
 }  // namespace hop::nn::detail

@@ -4,13 +4,16 @@
 #include <utility>
 
 #include "autograd/copy.h"
+#include "autograd/elementwise.h"
 #include "autograd/index.h"
 #include "autograd/index_internal.h"
+#include "autograd/record.h"
 #include "autograd/view.h"
 #include "base/error.h"
 #include "base/words.h"
 #include "kernels/elementwise.h"
 #include "kernels/expect_internal.h"
+#include "kernels/index.h"
 #include "kernels/view.h"
 #include "nn/detail/layer.h"
 #include "nn/init.h"
@@ -57,6 +60,24 @@ std::string text_of(const Options& options) {
   return text;
 }
 
+/// Of `words` words, how often each stands among indices (..): (.., 1).
+Tensor frequencies(const Tensor& indices, std::int64_t words, DType dtype) {
+  const Tensor index = reshape(indices, {indices.numel()});
+  const Tensor ones = kernels::ones({index.numel()}, DType::f64, index.device());
+  const Tensor of_words = kernels::index_add({words}, 0, index, ones, "embedding");
+  Shape shape = indices.shape();
+  shape.push_back(1);
+  return reshape(kernels::cast(kernels::index_select(of_words, 0, index, "embedding"), dtype), shape);
+}
+
+/// y, whose gradient is divided by `divisor`.
+Tensor with_smaller_gradient(const Tensor& y, const Tensor& divisor) {
+  if (!autograd::is_recorded(y)) return y;
+  return autograd::record(
+      "embedding", y.detach(), {y},
+      [saved = autograd::save(divisor)](autograd::BackwardContext& c) { c.set(0, c.grad() / c.value(saved)); });
+}
+
 std::string_view name_of(EmbeddingBagMode mode) {
   if (mode == EmbeddingBagMode::max) return "max";
   return mode == EmbeddingBagMode::sum ? "sum" : "mean";
@@ -99,13 +120,16 @@ Tensor Embedding::forward(const Tensor& indices) {
   kernels::expect_defined("embedding", indices);
   const Tensor index = is_floating(indices.dtype()) ? whole_indices("embedding", indices, weight.size(0)) : indices;
   renorm(weight, index, options_);
-  return embedding(weight, index, options_.padding_idx);
+  const Tensor vectors = embedding(weight, index, options_.padding_idx);
+  if (!options_.scale_grad_by_freq) return vectors;
+  return with_smaller_gradient(vectors, frequencies(index, weight.size(0), vectors.dtype()));
 }
 
 void Embedding::reset_parameters(const ParameterKeys& keys) { start(weight, options_, keys); }
 
 std::string Embedding::extra_repr() const {
-  return std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1)) + text_of(options_);
+  return std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1)) + text_of(options_) +
+         (options_.scale_grad_by_freq ? ", scale_grad_by_freq=True" : "");
 }
 
 EmbeddingBag::EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim, const EmbeddingBagOptions& options)

@@ -14,14 +14,14 @@ struct EmbeddingOptions {
   std::optional<std::int64_t> padding_idx = {};  ///< its vector starts as 0 and gets no gradient; -1 is the last one
   std::optional<double> max_norm = {};           ///< vectors that are looked up are scaled down to this norm, in place
   double norm_type = 2;                          ///< which norm max_norm means
+  bool scale_grad_by_freq = false;  ///< a vector's gradient is divided by how often its index stands in the batch
   DType dtype = DType::f32;
 };
 
 /// A table of vectors: indices (..) in 0..num_embeddings-1 -> (.., embedding_dim). torch.nn.Embedding. Indices are i64,
 /// or whole numbers as f32 or f64, as data::Batch has them; an f32 holds each up to 2^24. Any other number is an
 /// IndexError, which names it -1. Throws DtypeError for indices of 16 bits. With max_norm, a graph that saved `weight`
-/// before this layer looked it up cannot be walked back (AutogradError), as in PyTorch. Not there: scale_grad_by_freq,
-/// sparse.
+/// before this layer looked it up cannot be walked back (AutogradError), as in PyTorch. Not there: sparse.
 class Embedding : public Module {
  public:
   /// Throws ConfigError for a padding_idx out of range and a max_norm that is not above 0.

@@ -1,5 +1,6 @@
 #include "nn/layers/recurrent.h"
 
+#include <string_view>
 #include <utility>
 
 #include "autograd/half_internal.h"
@@ -27,6 +28,14 @@ const RecurrentOptions& checked(const char* op, std::int64_t input_size, std::in
   if (!(options.dropout >= 0 && options.dropout <= 1)) {
     throw ConfigError("[" + std::string(op) + "] expected a dropout in 0..1, got " + shortest(options.dropout));
   }
+  if (options.proj_size != 0 && std::string_view(op) != "LSTM") {
+    throw ConfigError("[" + std::string(op) + "] expected a proj_size of 0, got " + std::to_string(options.proj_size) +
+                      ": only LSTM has a projection");
+  }
+  if (options.proj_size < 0 || options.proj_size >= hidden_size) {
+    throw ConfigError("[" + std::string(op) + "] expected a proj_size of at least 0 and below the hidden_size of " +
+                      std::to_string(hidden_size) + ", got " + std::to_string(options.proj_size));
+  }
   return options;
 }
 
@@ -47,11 +56,13 @@ std::vector<RecurrentWeights> Recurrent::register_weights(const char* op, std::i
   std::vector<RecurrentWeights> all;
   for (std::int64_t row = 0; row < options_.num_layers * d; ++row) {
     const std::string end = suffix(row);
-    const Parameter weight_ih = add("weight_ih" + end, {rows, row < d ? input_size_ : d * hidden_size_});
-    const Parameter weight_hh = add("weight_hh" + end, {rows, hidden_size_});
+    const Parameter weight_ih = add("weight_ih" + end, {rows, row < d ? input_size_ : d * output_size()});
+    const Parameter weight_hh = add("weight_hh" + end, {rows, output_size()});
     const Parameter bias_ih = options_.bias ? add("bias_ih" + end, {rows}) : Parameter();
     const Parameter bias_hh = options_.bias ? add("bias_hh" + end, {rows}) : Parameter();
-    all.push_back({weight_ih, weight_hh, bias_ih, bias_hh});
+    const Parameter weight_hr =
+        options_.proj_size > 0 ? add("weight_hr" + end, {options_.proj_size, hidden_size_}) : Parameter();
+    all.push_back({weight_ih, weight_hh, bias_ih, bias_hh, weight_hr});
   }
   return all;
 }
@@ -71,17 +82,19 @@ const RecurrentWeights& Recurrent::weights(std::int64_t layer, bool reverse) con
 }
 
 LSTMState Recurrent::start(const Tensor& x, std::int64_t sequences, const LSTMState& initial) const {
-  const Shape shape{directions(options_) * options_.num_layers, sequences, hidden_size_};
+  const std::int64_t rows = directions(options_) * options_.num_layers;
+  const Shape of_h{rows, sequences, output_size()}, of_c{rows, sequences, hidden_size_};
   const std::string op = type_name();
   if (!initial.h.defined() && !initial.c.defined()) {
-    const Tensor h = kernels::zeros(shape, x.dtype(), x.device());
-    return {h, has_cell() ? h : Tensor()};
+    const Tensor h = kernels::zeros(of_h, x.dtype(), x.device());
+    if (!has_cell()) return {h, {}};
+    return {h, of_c == of_h ? h : kernels::zeros(of_c, x.dtype(), x.device())};
   }
   kernels::expect_defined(op.c_str(), initial.h);
-  kernels::expect_shape(op.c_str(), "an initial h", initial.h, shape);
+  kernels::expect_shape(op.c_str(), "an initial h", initial.h, of_h);
   if (!has_cell()) return initial;
   kernels::expect_defined(op.c_str(), initial.c);
-  kernels::expect_shape(op.c_str(), "an initial c", initial.c, shape);
+  kernels::expect_shape(op.c_str(), "an initial c", initial.c, of_c);
   return initial;
 }
 
@@ -118,7 +131,7 @@ LSTMResult Recurrent::run(const Tensor& x, const LSTMState& initial) {
   if (is_single) return run_single(x, initial);
   const auto direction = [this](const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
                                 bool reverse) {
-    return sequence(x_gates, weights.weight_hh, weights.bias_hh, first, reverse);
+    return sequence(x_gates, {weights.weight_hh, weights.bias_hh, weights.weight_hr}, first, reverse);
   };
   LSTMResult result =
       run_layers(options_.batch_first ? transpose(x, 0, 1) : x, start(x, x.size(1 - time), initial), direction);
@@ -129,15 +142,15 @@ LSTMResult Recurrent::run(const Tensor& x, const LSTMState& initial) {
 /// A sequence (T, C) and its state, as a batch of one.
 LSTMResult Recurrent::run_single(const Tensor& x, const LSTMState& initial) {
   const int batch = options_.batch_first ? 0 : 1;
-  const auto as_batch = [this](const char* what, const Tensor& state) {
+  const auto as_batch = [this](const char* what, const Tensor& state, std::int64_t size) {
     if (!state.defined()) return state;
-    const Shape shape{directions(options_) * options_.num_layers, hidden_size_};
+    const Shape shape{directions(options_) * options_.num_layers, size};
     kernels::expect_shape(type_name().c_str(), what, state, shape);
     return unsqueeze(state, 1);
   };
   const auto alone = [](const Tensor& state) { return state.defined() ? squeeze(state, 1) : state; };
-  const LSTMResult result =
-      run(unsqueeze(x, batch), {as_batch("an initial h", initial.h), as_batch("an initial c", initial.c)});
+  const LSTMResult result = run(unsqueeze(x, batch), {as_batch("an initial h", initial.h, output_size()),
+                                                      as_batch("an initial c", initial.c, hidden_size_)});
   return {squeeze(result.output, batch), {alone(result.state.h), alone(result.state.c)}};
 }
 
@@ -191,7 +204,7 @@ LSTMResult Recurrent::run_packed(const Tensor& rows, const PackedSequence& packe
   const auto direction = [&](const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& start,
                              bool reverse) -> LSTMResult {
     const auto wide = [](const Tensor& value) { return autograd::in_f32(value); };
-    const Tensor weight = wide(weights.weight_hh), bias = wide(weights.bias_hh);
+    const StepWeights w = {wide(weights.weight_hh), wide(weights.bias_hh), wide(weights.weight_hr)};
     const LSTMState first = {wide(start.h), wide(start.c)};
     const std::vector<Tensor> gates = split(wide(x_gates), rows_of);
     std::vector<Tensor> outputs(segments.size());
@@ -207,8 +220,8 @@ LSTMResult Recurrent::run_packed(const Tensor& rows, const PackedSequence& packe
       } else if (batch > before) {
         now = join(now, part(first, before, batch));
       }
-      LSTMResult made = sequence(reshape(gates[place], {steps, batch, x_gates.size(1)}), weight, bias, now, reverse);
-      outputs[place] = reshape(made.output, {steps * batch, hidden_size_});
+      LSTMResult made = sequence(reshape(gates[place], {steps, batch, x_gates.size(1)}), w, now, reverse);
+      outputs[place] = reshape(made.output, {steps * batch, output_size()});
       now = std::move(made.state);
     }
     const LSTMState last = ended.h.defined() ? join(now, ended) : now;
@@ -248,6 +261,7 @@ void Recurrent::reset_parameters(const ParameterKeys& keys) {
 
 std::string Recurrent::extra_repr() const {
   std::string text = std::to_string(input_size_) + ", " + std::to_string(hidden_size_);
+  if (options_.proj_size != 0) text += ", proj_size=" + std::to_string(options_.proj_size);
   if (options_.num_layers != 1) text += ", num_layers=" + std::to_string(options_.num_layers);
   if (!options_.bias) text += ", bias=False";
   if (options_.batch_first) text += ", batch_first=True";
@@ -256,15 +270,39 @@ std::string Recurrent::extra_repr() const {
   return text;
 }
 
-LSTMResult LSTM::sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
-                          bool reverse) const {
-  const LstmSequence made = lstm_sequence(x_gates, weight, bias, first.h, first.c, reverse);
+namespace {
+
+/// `step` makes the next state from the gates of each step and the state before, in f32 if they are of 16 bits.
+LSTMResult step_by_step(const Tensor& x_gates, const LSTMState& first, bool reverse, const auto& step) {
+  const std::vector<Tensor> gates = unbind(autograd::in_f32(x_gates));
+  std::vector<Tensor> output(gates.size());
+  LSTMState now = {autograd::in_f32(first.h), autograd::in_f32(first.c)};
+  for (std::size_t i = 0; i < gates.size(); ++i) {
+    const std::size_t t = reverse ? gates.size() - 1 - i : i;
+    now = step(gates[t], now);
+    output[t] = now.h;
+  }
+  const auto narrow = [&](const Tensor& x) { return x.defined() ? autograd::rounded_like(x, x_gates) : x; };
+  return {narrow(stack(output)), {narrow(now.h), narrow(now.c)}};
+}
+
+}  // namespace
+
+LSTMResult LSTM::sequence(const Tensor& x_gates, const StepWeights& w, const LSTMState& first, bool reverse) const {
+  if (w.projection.defined()) {
+    const Tensor weight = autograd::in_f32(w.weight), bias = autograd::in_f32(w.bias),
+                 projection = autograd::in_f32(w.projection);
+    return step_by_step(x_gates, first, reverse, [&](const Tensor& gates, const LSTMState& before) -> LSTMState {
+      const LSTMState next = detail::lstm_step(gates, linear(before.h, weight, bias), before.c);
+      return {linear(next.h, projection), next.c};
+    });
+  }
+  const LstmSequence made = lstm_sequence(x_gates, w.weight, w.bias, first.h, first.c, reverse);
   return {made.h, {last_step(made.h, reverse), made.c_n}};
 }
 
-LSTMResult GRU::sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
-                         bool reverse) const {
-  const Tensor h = gru_sequence(x_gates, weight, bias, first.h, reverse);
+LSTMResult GRU::sequence(const Tensor& x_gates, const StepWeights& w, const LSTMState& first, bool reverse) const {
+  const Tensor h = gru_sequence(x_gates, w.weight, w.bias, first.h, reverse);
   return {h, {last_step(h, reverse), {}}};
 }
 
@@ -278,17 +316,11 @@ RNN::RNN(std::int64_t input_size, std::int64_t hidden_size, const RNNOptions& op
                  .dtype = options.dtype}),
       nonlinearity_(options.nonlinearity) {}
 
-LSTMResult RNN::sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
-                         bool reverse) const {
-  const Tensor wide_weight = autograd::in_f32(weight), wide_bias = autograd::in_f32(bias);
-  const std::vector<Tensor> gates = unbind(autograd::in_f32(x_gates));
-  std::vector<Tensor> output(gates.size());
-  Tensor h = autograd::in_f32(first.h);
-  for (std::size_t i = 0; i < gates.size(); ++i) {
-    const std::size_t t = reverse ? gates.size() - 1 - i : i;
-    h = output[t] = detail::rnn_step(gates[t], linear(h, wide_weight, wide_bias), nonlinearity_);
-  }
-  return {autograd::rounded_like(stack(output), x_gates), {autograd::rounded_like(h, x_gates), {}}};
+LSTMResult RNN::sequence(const Tensor& x_gates, const StepWeights& w, const LSTMState& first, bool reverse) const {
+  const Tensor weight = autograd::in_f32(w.weight), bias = autograd::in_f32(w.bias);
+  return step_by_step(x_gates, first, reverse, [&](const Tensor& gates, const LSTMState& before) -> LSTMState {
+    return {detail::rnn_step(gates, linear(before.h, weight, bias), nonlinearity_), {}};
+  });
 }
 
 }  // namespace hop::nn

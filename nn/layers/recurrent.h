@@ -1,7 +1,7 @@
 // Recurrent layers over whole sequences: LSTM, GRU, RNN. Beyond PyTorch's: a call with x alone returns the output, so
 // that the layers stand in a Sequential; a call with x and a state ({} starts from zeros) returns the output and the
 // last states. A single sequence (T, input) has an output (T, D hidden) and states (D num_layers, hidden). Sequences of
-// several lengths come packed (nn/packed_sequence.h). Not there: proj_size.
+// several lengths come packed (nn/packed_sequence.h).
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,9 @@ struct RecurrentOptions {
   bool batch_first = false;
   double dropout = 0;  ///< between layers, while training; without effect on one layer
   bool bidirectional = false;
+  /// Of an LSTM, above 0 and below hidden_size: each new h is projected to so many numbers (Sak et al., 2014). Then h,
+  /// the output and h of a state have this size in place of `hidden`; the steps are not fused.
+  std::int64_t proj_size = 0;
   DType dtype = DType::f32;
 };
 
@@ -69,6 +72,7 @@ struct RecurrentWeights {
   Parameter weight_hh{};  ///< (gates * hidden, hidden)
   Parameter bias_ih{};    ///< (gates * hidden)
   Parameter bias_hh{};    ///< (gates * hidden)
+  Parameter weight_hr{};  ///< (proj, hidden), "weight_hr_l0"; undefined without proj_size
 };
 
 /// The common part of the layers below. One product serves the inputs of all steps of a layer.
@@ -80,7 +84,7 @@ class Recurrent : public Module {
   std::string extra_repr() const override;
 
  protected:
-  /// Throws ConfigError for sizes below 1 and a dropout outside 0..1.
+  /// Throws ConfigError for sizes below 1, a dropout outside 0..1, and a proj_size that is not below hidden_size.
   Recurrent(const char* op, std::int64_t gates, std::int64_t input_size, std::int64_t hidden_size,
             const RecurrentOptions& options);
   /// forward() of each layer below. Throws ShapeError for another x or initial state, DtypeError. An undefined
@@ -90,10 +94,13 @@ class Recurrent : public Module {
   LSTMResult call(const Tensor& x, const LSTMState& initial);
   /// The same for packed sequences. Hooks see the rows of the first step of each sequence, of the second, and so on.
   PackedLSTMResult call(const PackedSequence& x, const LSTMState& initial);
+  /// Of one layer in one direction: weight_hh, bias_hh and weight_hr, some of which may be undefined.
+  struct StepWeights {
+    Tensor weight{}, bias{}, projection{};
+  };
   /// One layer in one direction: its products with the inputs, (T, N, gates * hidden), and its first state, (N, hidden)
-  /// each, become h at each step, (T, N, hidden), and the last state. c is undefined for layers without it. `weight`
-  /// and `bias` are weight_hh and bias_hh.
-  virtual LSTMResult sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
+  /// each, become h at each step, (T, N, hidden), and the last state. c is undefined for layers without it.
+  virtual LSTMResult sequence(const Tensor& x_gates, const StepWeights& w, const LSTMState& first,
                               bool reverse) const = 0;
   virtual bool has_cell() const { return false; }
   static RecurrentResult without_cell(LSTMResult result) {
@@ -106,6 +113,8 @@ class Recurrent : public Module {
  private:
   std::vector<RecurrentWeights> register_weights(const char* op, std::int64_t gates);
   std::string suffix(std::int64_t row) const;
+  /// Of h.
+  std::int64_t output_size() const { return options_.proj_size > 0 ? options_.proj_size : hidden_size_; }
   LSTMState start(const Tensor& x, std::int64_t sequences, const LSTMState& initial) const;
   LSTMResult run_single(const Tensor& x, const LSTMState& initial);
   /// All layers over x (.., input), with `direction` for a layer in one direction.
@@ -136,8 +145,7 @@ class LSTM : public Recurrent {
   std::string type_name() const override { return "LSTM"; }
 
  protected:
-  LSTMResult sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
-                      bool reverse) const override;
+  LSTMResult sequence(const Tensor& x_gates, const StepWeights& w, const LSTMState& first, bool reverse) const override;
   bool has_cell() const override { return true; }
 };
 
@@ -159,8 +167,7 @@ class GRU : public Recurrent {
   std::string type_name() const override { return "GRU"; }
 
  protected:
-  LSTMResult sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
-                      bool reverse) const override;
+  LSTMResult sequence(const Tensor& x_gates, const StepWeights& w, const LSTMState& first, bool reverse) const override;
 };
 
 /// h' = tanh(x W_ih^T + b_ih + h W_hh^T + b_hh), or relu of it (Elman, 1990): x (T, N, input) -> (T, N, D hidden).
@@ -180,8 +187,7 @@ class RNN : public Recurrent {
   std::string type_name() const override { return "RNN"; }
 
  protected:
-  LSTMResult sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const LSTMState& first,
-                      bool reverse) const override;
+  LSTMResult sequence(const Tensor& x_gates, const StepWeights& w, const LSTMState& first, bool reverse) const override;
 
  private:
   RNNNonlinearity nonlinearity_;

@@ -49,6 +49,9 @@ std::span<const ScheduleRow> schedules();
 /// make_optimizer().
 LRSchedule make_lr_schedule(const nn::ConfigText& config, std::int64_t total_steps, double default_lr = 1e-3);
 
+/// Whether the rate depends on t: for "plateau" it does not, and for "constant" only with a factor.
+bool counts_steps(const nn::ConfigText& config);
+
 /// The options of the schedule "plateau", which follows a metric and not t: make_lr_schedule() gives its first rate.
 /// None for another schedule. `mode` is the metric's. Throws ConfigError for a value that is of another type or out of
 /// range.

@@ -16,7 +16,8 @@ void LAMB::step() {
   const Tensor number = to(step_tensor(), DType::f64) + 1.0;  // 1 in the first step
   const Tensor correction1 = 1.0 - pow(beta1, number), correction2 = sqrt(1.0 - pow(beta2, number));
   for (const kernels::UpdateSegment& u : updates()) {
-    const Tensor &p = u.parameter, &g = u.gradient, &average = u.slots[0], &squares = u.slots[1];
+    const Tensor &p = u.parameter, &average = u.slots[0], &squares = u.slots[1];
+    const Tensor g = options_.maximize ? -u.gradient : u.gradient;
     write(average, average * beta1 + g * (1 - beta1));
     write(squares, squares * beta2 + g * g * (1 - beta2));
     const Tensor change = average / correction1 / (sqrt(squares) / correction2 + options_.eps) +

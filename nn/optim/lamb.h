@@ -25,6 +25,7 @@ struct LAMBOptions {
   double beta2 = 0.999;
   double eps = 1e-6;
   double weight_decay = 0.01;
+  bool maximize = false;  ///< climbs: the gradient is negated first
 
   static constexpr std::string_view name = "LAMB";
   static constexpr std::string_view doc =
@@ -37,6 +38,7 @@ struct LAMBOptions {
     f("beta2", options.beta2, kShare);
     f("eps", options.eps, Range{});
     f("weight_decay", options.weight_decay, Range{});
+    f("maximize", options.maximize, Range{});
   }
 };
 

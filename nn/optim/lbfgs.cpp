@@ -46,8 +46,14 @@ Tensor LBFGS::call(const Closure& closure) {
   return closure().detach();
 }
 
-// Of all parameters, one after the other. A frozen one has zeros, so that the history fits whatever is frozen or thawed
-// between two steps.
+// The number that becomes smaller.
+double LBFGS::cost(const Tensor& loss) const {
+  const double value = loss.item<double>();
+  return options_.maximize ? -value : value;
+}
+
+// Of the cost by all parameters, one after the other. A frozen one has zeros, so that the history fits whatever is
+// frozen or thawed between two steps.
 Tensor LBFGS::gradient() {
   std::vector<Tensor> parts;
   for (const ParameterSegment& segment : segments()) {
@@ -56,7 +62,9 @@ Tensor LBFGS::gradient() {
     parts.push_back(is_given ? reshape(p.grad().detach(), {p.numel()})
                              : kernels::zeros({p.numel()}, p.dtype(), p.device()));
   }
-  return parts.empty() ? kernels::zeros({0}, DType::f32, step_tensor().device()) : kernels::cat(parts, 0);
+  if (parts.empty()) return kernels::zeros({0}, DType::f32, step_tensor().device());
+  const Tensor all = kernels::cat(parts, 0);
+  return options_.maximize ? -all : all;
 }
 
 void LBFGS::move(double t) {
@@ -101,7 +109,7 @@ Tensor LBFGS::descent(const Tensor& gradient) const {
 Tensor LBFGS::step(const Closure& closure) {
   const NoGradGuard no_grad;
   const Tensor first_loss = call(closure);
-  double loss = first_loss.item<double>();
+  double loss = cost(first_loss);
   Tensor g = gradient();
   const std::int64_t max_eval = options_.max_eval.value_or(options_.max_iter * 5 / 4);
   std::int64_t evaluations = 1;
@@ -117,7 +125,7 @@ Tensor LBFGS::step(const Closure& closure) {
       const std::vector<Tensor> start = parameters();
       const auto evaluate = [&](double t) {
         move(t);
-        const double value = call(closure).item<double>();
+        const double value = cost(call(closure));
         const Tensor there = gradient();
         for (std::size_t i = 0; i < start.size(); ++i) write(segments()[i].parameter, start[i]);
         return LinePoint{t, value, product(there, direction_), there};
@@ -132,7 +140,7 @@ Tensor LBFGS::step(const Closure& closure) {
     } else {
       move(t_);
       if (n == options_.max_iter) break;  // nobody would read the gradient
-      loss = call(closure).item<double>();
+      loss = cost(call(closure));
       g = gradient();
       ++evaluations;
     }

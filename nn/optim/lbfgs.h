@@ -33,6 +33,7 @@ struct LBFGSOptions {
   double tolerance_change = 1e-9;   ///< and where neither the loss nor an element of the parameters changes by more
   std::int64_t history_size = 100;  ///< how many changes are kept, each of twice the size of the parameters
   LineSearchKind line_search = LineSearchKind::none;
+  bool maximize = false;  ///< climbs: minimises the negative loss. (PyTorch's LBFGS has no such option.)
 };
 
 /// Its numbers come to the host many times per step, so it cannot be captured, and experiment files do not know it. The
@@ -60,6 +61,7 @@ class LBFGS final : public Optimizer {
     double scale = 0;                 // 1 / (gradient . parameters)
   };
   Tensor call(const Closure& closure);
+  double cost(const Tensor& loss) const;
   Tensor gradient();
   void move(double t);
   std::vector<Tensor> parameters();

@@ -15,7 +15,7 @@ void LRScheduler::set(std::int64_t t, double rate) {
 }
 
 double lowered_rate(double rate, const ReduceLROnPlateauOptions& options) {
-  return std::max(rate * options.factor, options.min_lr);
+  return std::min(rate, std::max(rate * options.factor, options.min_lr));
 }
 
 ReduceLROnPlateau::ReduceLROnPlateau(Optimizer& optimizer, ReduceLROnPlateauOptions options)

@@ -71,7 +71,7 @@ struct ReduceLROnPlateauOptions {
   double eps = 1e-8;  ///< a smaller difference to the old rate is not worth a change
 };
 
-/// The rate after one lowering: rate * factor, and at least min_lr.
+/// The rate after one lowering: rate * factor, and at least min_lr; a rate below min_lr stays.
 double lowered_rate(double rate, const ReduceLROnPlateauOptions& options);
 
 /// torch.optim.lr_scheduler.ReduceLROnPlateau: lowers the rate where a metric no longer becomes better. The optimizer

@@ -239,6 +239,12 @@ std::span<const ScheduleRow> schedules() {
   return rows;
 }
 
+bool counts_steps(const nn::ConfigText& config) {
+  const std::string name = nn::text_of(config, "schedule", "constant");
+  if (name == "constant") return config.contains("schedule") && number_of(config, "factor", 1) != 1;
+  return name != "plateau";
+}
+
 std::optional<ReduceLROnPlateauOptions> plateau_options(const nn::ConfigText& config, Extremum mode) {
   if (nn::text_of(config, "schedule", "constant") != "plateau") return std::nullopt;
   const std::string threshold_mode = nn::text_of(config, "threshold_mode", "rel");

@@ -247,13 +247,43 @@ TEST(Experiment, RefusesAHyperparameterThatOnlyAnotherOptimizerReads) {
               HasSubstr("beta1: adam, adamw, lion, adamax, nadam, radam and lamb read it, and the optimizer is sgd"));
   EXPECT_THAT(
       refusal({"search.space.gamma=0.9"}),
-      HasSubstr(
-          "[search.space] gamma: step, multi_step, exponential and cyclic read it, and the schedule is constant"));
+      HasSubstr("[search.space] gamma: step, multi_step, exponential and cyclic read it, and no schedule is named"));
   EXPECT_THAT(refusal({"search.space.schedule=[\"step\", \"constant\"]", "search.space.warmup=9"}),
               HasSubstr("and the schedule is step and constant"));
   EXPECT_EQ(refusal({"search.space.optimizer=[\"adam\", \"sgd\"]", "search.space.momentum=0.9"}), "no error");
   EXPECT_EQ(refusal({"search.space.schedule=cosine", "search.space.warmup=9"}), "no error");
   EXPECT_EQ(refusal({"search.space.weight_decay=0.1"}), "no error") << "all optimizers read it";
+  EXPECT_EQ(refusal({"search.space.factor=0.5"}),
+            "[search.space] factor: constant and plateau read it, and no schedule is named: write schedule = "
+            "\"constant\", or leave factor out");
+  EXPECT_THAT(refusal({"search.space.total_iters=3"}), HasSubstr("and no schedule is named"));
+  EXPECT_EQ(refusal({"search.space.schedule=constant", "search.space.factor=0.5"}), "no error");
+  EXPECT_THAT(refusal({"search.space.schedule=cosine", "search.space.patience=3"}),
+              HasSubstr("patience: plateau reads it, and the schedule is cosine"));
+}
+
+TEST(Experiment, RefusesSettingsWithoutEffectOnTheRate) {
+  const auto refusal = [](std::vector<std::string> settings) -> std::string {
+    for (std::string& setting : settings) setting = "search.space." + setting;
+    try {
+      check_settings_read(parse_experiment(kValid, "toy.toml", settings));
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(refusal({"schedule=plateau", "schedule_by=epoch"}),
+            "[search.space] schedule_by: step, multi_step, linear, exponential, polynomial, cosine, cosine_restarts, "
+            "one_cycle and cyclic read it, and the schedule is plateau: write schedule = \"step\", or leave "
+            "schedule_by out");
+  EXPECT_THAT(refusal({"schedule_by=epoch"}), HasSubstr("and no schedule is named"));
+  EXPECT_THAT(refusal({"schedule=constant", "schedule_by=epoch"}), HasSubstr("and the schedule is constant"));
+  EXPECT_EQ(refusal({"schedule=constant", "factor=0.5", "schedule_by=epoch"}), "no error");
+  EXPECT_EQ(refusal({"schedule=[\"plateau\", \"cosine\"]", "schedule_by=epoch"}), "no error");
+  EXPECT_EQ(refusal({"lr=[0.01, 0.1]", "schedule=plateau", "min_lr=0.1"}),
+            "[search.space] min_lr: expected less than lr, which is at most 0.1, got 0.1: the schedule would lower no "
+            "rate; write a smaller min_lr");
+  EXPECT_EQ(refusal({"lr=[0.01, 0.2]", "schedule=plateau", "min_lr=0.1"}), "no error");
 }
 
 // Before the data are prepared, which may take an hour.

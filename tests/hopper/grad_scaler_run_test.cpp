@@ -116,6 +116,34 @@ TEST_F(GradScalerRun, LeavesStepsWithInfiniteGradientsOut) {
   }
 }
 
+// The optimizer counts fewer steps than there are batches; a schedule of epochs counts epochs all the same.
+TEST_F(GradScalerRun, KeepsASchedulesEpochsWhateverStepsAreLeftOut) {
+  const data::Dataset data = data::Dataset::open(*folder_ / "data");
+  Experiment e = experiment(true);
+  e.model.layers = {"flatten", "linear 10"};
+  e.model.loss = [](const Tensor& output, const Tensor& target) { return cross_entropy(output, target) * 2.0; };
+  Config halved = config();
+  halved.set("schedule", std::string("step"));
+  halved.set("gamma", 0.5);
+  halved.set("schedule_by", std::string("epoch"));
+  Trainer trainer(e, ModelId(0), halved, data), right(e, ModelId(0), config(), data);
+  for (Trainer* each : {&trainer, &right}) {
+    each->initialize();
+    set_scale(*each, 0x1p127F);
+  }
+  for (std::uint32_t epoch = 0; epoch < 3; ++epoch) {
+    Config now = config();
+    now.set("lr", config().number("lr") * std::ldexp(1.0, -static_cast<int>(epoch)));
+    right.assign(ModelId(0), now);
+    for (const PartitionId p : {PartitionId(0), PartitionId(1)}) {
+      trainer.train(data.partition(p), Epoch(epoch), p);
+      right.train(data.partition(p), Epoch(epoch), p);
+    }
+    EXPECT_EQ(values(trainer, "1.weight"), values(right, "1.weight")) << epoch;
+  }
+  EXPECT_LT(values(trainer, kScale)[0], 0x1p127F) << "no step was left out";
+}
+
 TEST_F(GradScalerRun, ChangesNothingWhereEveryStepIsLeftOut) {
   const data::Dataset data = data::Dataset::open(*folder_ / "data");
   Experiment e = experiment(true);

@@ -246,13 +246,23 @@ TEST_F(SearchRun, TakesAReasonOfMegabytes) {
 
 // The steps of its parent would be counted as if they had been of its own size, and its rate would jump.
 TEST_F(SearchRun, RefusesACloneWhoseScheduleCountsOtherSteps) {
-  const auto config = [](const std::string& schedule, std::int64_t batch) {
-    return Config{{"lr", 0.01}, {"schedule", schedule}, {"batch_size", batch}};
+  const Config::Entry cosine = {"schedule", std::string("cosine")}, constant = {"schedule", std::string("constant")},
+                      plateau = {"schedule", std::string("plateau")}, factor = {"factor", 0.5},
+                      by_epoch = {"schedule_by", std::string("epoch")}, batch16 = {"batch_size", std::int64_t{16}},
+                      batch32 = {"batch_size", std::int64_t{32}}, two = {"accumulate", std::int64_t{2}};
+  const auto refusal = [](const Config& parent, const Config& clone) {
+    return refusal_of_clone(experiment(), parent, clone);
   };
-  EXPECT_THAT(refusal_of_clone(experiment(), config("cosine", 32), config("cosine", 16)),
-              AllOf(HasSubstr("batch_size = 16 instead of 32"), HasSubstr("expected the batch_size of its parent")));
-  EXPECT_EQ(refusal_of_clone(experiment(), config("constant", 32), config("constant", 16)), "no error");
-  EXPECT_EQ(refusal_of_clone(experiment(), config("constant", 32), config("cosine", 32)), "no error");
+  EXPECT_THAT(refusal({cosine, batch32}, {cosine, batch16}),
+              AllOf(HasSubstr("batch_size = 16 instead of 32"), HasSubstr("expected the steps per epoch of its parent"),
+                    HasSubstr("write the batch_size and accumulate of the parent")));
+  EXPECT_THAT(refusal({cosine, batch32}, {cosine, batch32, two}), HasSubstr("accumulate = 2 instead of none"));
+  EXPECT_EQ(refusal({cosine, batch32}, {cosine, batch16, two}), "no error") << "as many steps";
+  EXPECT_THAT(refusal({constant, factor, batch32}, {constant, factor, batch16}), HasSubstr("steps per epoch"));
+  EXPECT_EQ(refusal({constant, batch32}, {constant, batch16}), "no error");
+  EXPECT_EQ(refusal({constant, batch32}, {cosine, batch32}), "no error");
+  EXPECT_EQ(refusal({plateau, batch32}, {plateau, batch16}), "no error") << "a plateau counts epochs";
+  EXPECT_EQ(refusal({cosine, by_epoch, batch32}, {cosine, by_epoch, batch16}), "no error");
 }
 
 }  // namespace

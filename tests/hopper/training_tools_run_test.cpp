@@ -28,6 +28,7 @@ class TrainingToolsRun : public OnGlyphs<320, 4> {
                       {"accumulate", Choices{std::int64_t{3}}},
                       {"clip_grad_value", Choices{0.01}},
                       {"no_decay", Choices{true}},
+                      {"lr_factors", Choices{std::string("2=0.1, 5=2")}},
                       {"schedule", Choices{std::string("plateau")}},
                       {"patience", Choices{std::int64_t{0}}},
                       {"threshold", Choices{0.9}}};
@@ -45,6 +46,9 @@ TEST_F(TrainingToolsRun, HaveTheSameBitsForAnyNumberOfWorkersRecordedOrNot) {
   EXPECT_EQ(hashes(run(e).results), hashes(two));
   e.run.capture = false;
   EXPECT_EQ(hashes(run(e).results), hashes(two)) << "not recorded";
+  e = run_of_all();
+  std::erase_if(e.search.space, [](const auto& entry) { return entry.first == "lr_factors"; });
+  EXPECT_NE(hashes(run(e).results), hashes(two)) << "the factors changed no rate";
   e = run_of_all();
   for (auto& [name, values] : e.search.space) {
     if (name == "patience") values = Choices{std::int64_t{1000}};  // the same state, and a rate that stays

@@ -17,6 +17,7 @@
 #include "hopper/build_model.h"
 #include "hopper/trainer.h"
 #include "nn/clip_grad.h"
+#include "nn/families.h"
 #include "nn/init.h"
 #include "nn/layers.h"
 #include "nn/optim/by_name.h"
@@ -253,6 +254,42 @@ TEST_F(TrainingTools, CountStepsOrEpochsInSchedules) {
       make_schedule(e, with({{"schedule", std::string("cosine")}, {"schedule_by", std::string("epoch")}}), data, 1);
   EXPECT_DOUBLE_EQ(cosine(2 * 16), 0.025);  // in the middle of four epochs
   EXPECT_EQ(cosine(3 * 16), cosine(4 * 16 - 1));
+}
+
+// Training reads these names, so a layer with a number of that name would train otherwise than it says.
+TEST_F(TrainingTools, RefuseALayerThatHasANameOfTraining) {
+  const auto refusal_of = [](const std::string& name, Value value, std::initializer_list<Config::Entry> more = {}) {
+    Experiment e = experiment();
+    e.model.layers = {"flatten", "linear 16", "dropout ${" + name + "}", "linear 10"};
+    Config config = with(more);
+    config.set(name, std::move(value));
+    if (std::holds_alternative<double>(config.entries().back().second)) {
+      EXPECT_NO_THROW(build_module(e, config, dataset())) << name << ": an older model can be loaded";
+    }
+    return refusal(config, e);
+  };
+  EXPECT_EQ(refusal_of("accumulate", std::int64_t{1}),
+            "[model] layers: expected another name than $accumulate, which training reads from the same "
+            "hyperparameter; write $layer_accumulate, and layer_accumulate in [search.space]");
+  EXPECT_THAT(refusal_of("clip_grad_value", 0.5), HasSubstr("$layer_clip_grad_value"));
+  for (const char* name : {"no_decay", "amsgrad", "maximize"})
+    EXPECT_THAT(refusal_of(name, false), HasSubstr(std::string("$layer_") + name));
+  EXPECT_THAT(refusal_of("schedule_by", std::string("step")), HasSubstr("$layer_schedule_by"));
+  const Config::Entry plateau = {"schedule", std::string("plateau")};
+  for (const char* name : {"factor", "patience", "threshold", "cooldown", "min_lr"}) {
+    EXPECT_EQ(refusal_of(name, 0.5), "") << name << ": training does not read it";
+    EXPECT_THAT(refusal_of(name, 0.5, {plateau}), HasSubstr(std::string("$layer_") + name));
+  }
+  for (const char* name : {"weight_decay", "eps", "momentum", "gamma", "clip_grad_norm", "lr", "dropout"})
+    EXPECT_EQ(refusal_of(name, 0.5), "") << name << " could always be shared";
+}
+
+TEST_F(TrainingTools, HaveNoNameOfAFamily) {
+  const std::vector<std::string> training = names_read(ModelOptions{});
+  for (const nn::FamilyRow& row : nn::families()) {
+    for (const auto& [name, fallback] : row.settings)
+      EXPECT_FALSE(std::ranges::find(training, std::string(name)) != training.end()) << row.name << ": " << name;
+  }
 }
 
 TEST_F(TrainingTools, TellTrainersOfAPlateauApart) {

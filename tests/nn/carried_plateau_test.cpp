@@ -64,6 +64,27 @@ TEST(CarriedPlateau, BeginsWithNoBestMetricAndNeverTakesNaNForBetter) {
   EXPECT_THROW(CarriedPlateau(sgd, {}), ConfigError);  // it has one
 }
 
+// A file may hold any count of lowerings, and a search may choose any lr.
+TEST(CarriedPlateau, NeverRaisesARate) {
+  const Tensor w = zeros({1}).set_requires_grad();
+  SGD sgd(std::vector{w}, {.lr = 0.5});
+  CarriedPlateau plateau(sgd, {.factor = 0.5, .patience = 0, .min_lr = 0.2});
+  EXPECT_FALSE(plateau.step(1, 0.5));
+  EXPECT_TRUE(plateau.step(1, 0.5));
+  EXPECT_EQ(plateau.rate(0.5), 0.25);
+  EXPECT_EQ(plateau.rate(0.3), 0.2);
+  EXPECT_EQ(plateau.rate(0.1), 0.1);
+}
+
+TEST(SchedulesByName, TellWhichCountSteps) {
+  EXPECT_FALSE(counts_steps({}));
+  EXPECT_FALSE(counts_steps({{"factor", "0.5"}})) << "a number of a layer";
+  EXPECT_FALSE(counts_steps({{"schedule", "constant"}}));
+  EXPECT_FALSE(counts_steps({{"schedule", "plateau"}, {"factor", "0.5"}}));
+  EXPECT_TRUE(counts_steps({{"schedule", "constant"}, {"factor", "0.5"}}));
+  for (const char* name : {"cosine", "step", "linear"}) EXPECT_TRUE(counts_steps({{"schedule", name}}));
+}
+
 TEST(PlateauByName, ReadsItsOptionsFromText) {
   EXPECT_FALSE(plateau_options({{"schedule", "cosine"}}, Extremum::min).has_value());
   const auto defaults = plateau_options({{"schedule", "plateau"}}, Extremum::max);

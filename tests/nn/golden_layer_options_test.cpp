@@ -60,6 +60,7 @@ void embeddings() {
   check("embedding_max_norm", Embedding(6, 3, {.max_norm = 0.6, .dtype = kF64}), looked_up);
   check("embedding_max_norm_type", Embedding(6, 3, {.padding_idx = 0, .max_norm = 0.9, .norm_type = 1, .dtype = kF64}),
         looked_up);
+  check("embedding_by_frequency", Embedding(6, 3, {.padding_idx = 2, .scale_grad_by_freq = true, .dtype = kF64}));
   check_function("functional_embedding", [](Xs x) { return functional::embedding(x[0], x[1], -4); });
 }
 

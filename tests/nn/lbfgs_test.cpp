@@ -50,6 +50,22 @@ Tensor closure(Optimizer& optimizer, const Function& function, const Tensor& x) 
   return loss;
 }
 
+TEST(LBFGS, ClimbsAsItDescendsTheNegativeLoss) {
+  for (Case& c : cases()) {
+    const Tensor down = start_of(c, DType::f64), up = start_of(c, DType::f64);
+    const Function negative = [&](const Tensor& x) { return -c.function(x); };
+    LBFGS falls(std::vector{down}, c.options);
+    c.options.maximize = true;
+    LBFGS climbs(std::vector{up}, c.options);
+    for (int step = 0; step < 6; ++step) {
+      const Tensor loss = falls.step([&] { return closure(falls, c.function, down); });
+      const Tensor of_climb = climbs.step([&] { return closure(climbs, negative, up); });
+      EXPECT_EQ(of_climb.item<double>(), -loss.item<double>()) << c.name << " " << step;
+      EXPECT_EQ(values(up), values(down)) << c.name << " " << step;
+    }
+  }
+}
+
 TEST(LBFGS, FollowsPyTorch) {
   for (const Case& c : cases()) {
     const Tensor x = start_of(c, DType::f64);

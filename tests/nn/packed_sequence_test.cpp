@@ -47,6 +47,9 @@ void layers_over_packed_sequences() {
                {.batch_first = true, .enforce_sorted = false});
   check_packed("lstm_all_equal", LSTM(3, 2, {.bidirectional = true, .dtype = kF64}), {5, 5, 5, 5});
   check_packed("lstm_shorter_than_its_padding", LSTM(3, 2, {.bias = false, .dtype = kF64}), {3, 2, 2, 1});
+  check_packed("lstm_projected_packed",
+               LSTM(3, 5, {.num_layers = 2, .bidirectional = true, .proj_size = 2, .dtype = kF64}), {2, 5, 1, 4},
+               {.enforce_sorted = false});
   check_packed("gru", GRU(3, 2, {.bidirectional = true, .dtype = kF64}), {5, 3, 3, 1});
   check_packed("gru_unsorted_with_state", GRU(3, 2, {.num_layers = 2, .batch_first = true, .dtype = kF64}),
                {3, 3, 5, 1}, {.batch_first = true, .enforce_sorted = false});
@@ -92,6 +95,13 @@ void single_sequences() {
   };
   check_lstm("lstm_single", LSTM(3, 2, {.num_layers = 2, .bidirectional = true, .dtype = kF64}));
   check_lstm("lstm_single_with_state", LSTM(3, 2, {.batch_first = true, .dtype = kF64}));
+  check_lstm("lstm_projected", LSTM(3, 5, {.proj_size = 2, .dtype = kF64}));
+  check_lstm(
+      "lstm_projected_both_ways",
+      LSTM(
+          3, 5,
+          {.num_layers = 2, .bias = false, .batch_first = true, .bidirectional = true, .proj_size = 2, .dtype = kF64}));
+  check_lstm("lstm_projected_single", LSTM(3, 5, {.num_layers = 2, .proj_size = 3, .dtype = kF64}));
   check("gru_single_with_state", GRU(3, 2, {.num_layers = 2, .dtype = kF64}));
   check("rnn_single", RNN(3, 2, {.batch_first = true, .dtype = kF64}));
   LSTMCell lstm(3, 2, {.dtype = kF64});

@@ -49,6 +49,33 @@ TEST(Recurrent, HasTheNamesOfPyTorchInItsOrder) {
             "RNNCell(3, 4, bias=False, nonlinearity=relu)");
 }
 
+TEST(Recurrent, ProjectsAsPyTorchNamesIt) {
+  LSTM lstm(3, 8, {.num_layers = 2, .bias = false, .bidirectional = true, .proj_size = 2});
+  EXPECT_THAT(names_of(lstm.state_dict()),
+              ElementsAre("weight_ih_l0", "weight_hh_l0", "weight_hr_l0", "weight_ih_l0_reverse",
+                          "weight_hh_l0_reverse", "weight_hr_l0_reverse", "weight_ih_l1", "weight_hh_l1",
+                          "weight_hr_l1", "weight_ih_l1_reverse", "weight_hh_l1_reverse", "weight_hr_l1_reverse"));
+  EXPECT_EQ(lstm.weights(1).weight_ih.shape(), (Shape{32, 4}));
+  EXPECT_EQ(lstm.weights(1).weight_hh.shape(), (Shape{32, 2}));
+  EXPECT_EQ(lstm.weights(1, true).weight_hr.shape(), (Shape{2, 8}));
+  EXPECT_EQ(lstm.to_string(), "LSTM(3, 8, proj_size=2, num_layers=2, bias=False, bidirectional=True)");
+  init_parameters(lstm, 1);
+  for (const NamedTensor& p : lstm.named_parameters()) {
+    EXPECT_LE(max(abs(p.tensor)).item<double>(), 1 / std::sqrt(8.0)) << p.name;
+    EXPECT_GT(max(abs(p.tensor)).item<double>(), 0.25) << p.name;
+  }
+  const LSTMResult result = lstm(numbers({5, 2, 3}, 2), {});
+  EXPECT_EQ(result.output.shape(), (Shape{5, 2, 4}));
+  EXPECT_EQ(result.state.h.shape(), (Shape{4, 2, 2}));
+  EXPECT_EQ(result.state.c.shape(), (Shape{4, 2, 8}));
+  EXPECT_EQ(message_of<ConfigError>([] { LSTM(3, 4, {.proj_size = 4}); }),
+            "[LSTM] expected a proj_size of at least 0 and below the hidden_size of 4, got 4");
+  EXPECT_THROW(LSTM(3, 4, {.proj_size = -1}), ConfigError);
+  EXPECT_EQ(message_of<ConfigError>([] { GRU(3, 4, {.proj_size = 2}); }),
+            "[GRU] expected a proj_size of 0, got 2: only LSTM has a projection");
+  EXPECT_THROW(lstm(zeros({5, 2, 3}), {zeros({4, 2, 8}), zeros({4, 2, 8})}), ShapeError);
+}
+
 TEST(Recurrent, StartsWithUniformNumbersOfTheHiddenSize) {
   GRU gru(3, 16, {.num_layers = 2});
   init_parameters(gru, 1);
@@ -63,6 +90,11 @@ TEST(Recurrent, ItsGradientsAgreeWithTheSlope) {
   LSTM lstm(2, 1, {.num_layers = 2, .bidirectional = true, .dtype = DType::f64});
   expect_slopes(lstm, {leaf({3, 2, 2}, 1), leaf({4, 2, 1}, 2), leaf({4, 2, 1}, 4)}, [&](const Tensors& x) {
     const LSTMResult result = lstm(x[0], {x[1], x[2]});
+    return Tensors{result.output, result.state.h, result.state.c};
+  });
+  LSTM projected(2, 2, {.bidirectional = true, .proj_size = 1, .dtype = DType::f64});
+  expect_slopes(projected, {leaf({2, 1, 2}, 1), leaf({2, 1, 1}, 2), leaf({2, 1, 2}, 4)}, [&](const Tensors& x) {
+    const LSTMResult result = projected(x[0], {x[1], x[2]});
     return Tensors{result.output, result.state.h, result.state.c};
   });
   GRU gru(2, 2, {.batch_first = true, .dtype = DType::f64});

@@ -72,6 +72,7 @@ Rows product_rows() {
                                      {.padding_idx = a.optional_integer("padding_idx"),
                                       .max_norm = a.number("max_norm"),
                                       .norm_type = a.number("norm_type", 2),
+                                      .scale_grad_by_freq = a.flag("scale_grad_by_freq", false),
                                       .dtype = f64}));
        }},
   };
@@ -83,6 +84,7 @@ nn::RecurrentOptions recurrent(const A& a) {
           .batch_first = a.flag("batch_first", false),
           .dropout = a.number("dropout", 0),
           .bidirectional = a.flag("bidirectional", false),
+          .proj_size = a.integer("proj_size", 0),
           .dtype = f64};
 }
 

@@ -121,4 +121,8 @@ case("decoder_layer_without_bias", nn.TransformerDecoderLayer(6, 2, bias=False, 
      rand(3, 2, 6), rand(4, 2, 6))
 case("decoder_layer_single", nn.TransformerDecoderLayer(6, 2, **options), rand(3, 6), rand(4, 6))
 
+# ---- gradients by the frequency of words
+case("embedding_by_frequency", nn.Embedding(6, 3, padding_idx=2, scale_grad_by_freq=True),
+     torch.tensor([[1, 5, 1], [2, 2, 1], [0, 5, 4]]))
+
 save("layer_options.safetensors")

@@ -61,4 +61,14 @@ case("lstm_cell_single", nn.LSTMCell(3, 2), rand(3), rand(2), rand(2), call=lamb
 case("gru_cell_single", nn.GRUCell(3, 2), rand(3), rand(2))
 case("rnn_cell_single", nn.RNNCell(3, 2), rand(3))
 
+# ---- projected states
+case("lstm_projected", nn.LSTM(3, 5, proj_size=2), rand(5, 4, 3), rand(1, 4, 2), rand(1, 4, 5),
+     call=lambda m, x, h, c: m(x, (h, c)))
+case("lstm_projected_both_ways", nn.LSTM(3, 5, 2, bias=False, batch_first=True, bidirectional=True, proj_size=2),
+     rand(2, 4, 3))
+case("lstm_projected_single", nn.LSTM(3, 5, 2, proj_size=3), rand(4, 3), rand(2, 3), rand(2, 5),
+     call=lambda m, x, h, c: m(x, (h, c)))
+case("lstm_projected_packed", nn.LSTM(3, 5, 2, bidirectional=True, proj_size=2), rand(5, 4, 3), rand(4, 4, 2),
+     rand(4, 4, 5), call=through([2, 5, 1, 4], enforce_sorted=False))
+
 save("sequences.safetensors")
