@@ -1,5 +1,5 @@
-// The course of a run, and the actions of its coordinator. All functions run on the loop's thread; work that waits for
-// a disk is posted to the disk thread.
+// The course of a run, and the actions of its coordinator. All functions run on the loop's thread, except last_wait();
+// work that waits for a disk is posted to the disk thread.
 #include "hopper/detail/run_loop.h"
 
 #include <algorithm>
@@ -22,6 +22,8 @@ namespace hop::hopper {
 using net::asio::post;
 
 namespace {
+
+constexpr auto kLook = std::chrono::milliseconds(250);
 
 Time patience_of(const Experiment& experiment, const RunOptions& options) {
   if (options.patience) return *options.patience;
@@ -91,14 +93,15 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
 }
 
 RunLoop::~RunLoop() {
-  if (options_.control != nullptr) options_.control->attach(nullptr);
-  disk_.join();
+  while (!disk_.wait_idle(kLook) || !status_disk_.wait_idle(kLook)) continue;  // after an error in run()
   remove_status_file(options_.run_directory);
+  if (options_.control != nullptr) options_.control->attach(nullptr);
 }
 
 Outcome RunLoop::run() {
   if (options_.control != nullptr) {
-    options_.control->attach([this](bool abort) { post(io_, [this, abort] { request_stop(abort); }); });
+    options_.control->attach([this](bool abort) { post(io_, [this, abort] { request_stop(abort); }); },
+                             [this] { return last_wait(); });
   }
   for (const Model& model : coordinator_.ledger().models()) {
     started_units_ += units_done(model);
@@ -119,9 +122,23 @@ Outcome RunLoop::run() {
   }
   schedule_progress();
   io_.run();
+  await_disk();
   report_progress();
   if (error_) std::rethrow_exception(error_);
   return outcome_.value_or(Outcome::Interrupted);
+}
+
+// All that was handed to the disk is on it before the run is over.
+void RunLoop::await_disk() {
+  while (!disk_.wait_idle(kLook) || !status_disk_.wait_idle(kLook)) tell_of_disk();
+}
+
+// For whoever has aborted the run. From any thread.
+std::string RunLoop::last_wait() const {
+  for (const DiskThread* disk : {&disk_, &status_disk_}) {
+    if (const auto present = disk->present()) return "its disk does not answer: the coordinator " + present->what;
+  }
+  return "its last call of the system does not end";
 }
 
 RunTotals RunLoop::totals() const {
@@ -218,7 +235,7 @@ void RunLoop::execute(const action::Finish& a) {
 void RunLoop::sync_journal() {
   dirty_ = false;
   syncing_ = true;
-  post(disk_, [this] {
+  disk_.post("makes records durable in " + (options_.run_directory / "journal").string(), [this] {
     std::uint64_t sequence = 0;
     std::exception_ptr error;
     try {
@@ -236,13 +253,13 @@ void RunLoop::sync_journal() {
 
 void RunLoop::save_collected(Peer peer, ModelId id, StateFile file, std::shared_ptr<AlignedBuffer> block,
                              const Digest& expected) {
-  post(disk_, [this, peer, id, file, block, expected, config = coordinator_.ledger().model(id).config] {
+  const std::filesystem::path path = model_file_path(options_.run_directory, id, file);
+  const auto save = [this, peer, id, file, block, expected, path, config = coordinator_.ledger().model(id).config] {
     Event event = event::CollectFailed{peer, id, "the state arrived damaged", Failure::StateDamaged};
     std::exception_ptr error;
     try {
       if (xxh3_128(block->span()) == expected) {
-        const std::string sha256 = write_model_file(model_file_path(options_.run_directory, id, file), experiment_,
-                                                    dataset_, id, config, block->span());
+        const std::string sha256 = write_model_file(path, experiment_, dataset_, id, config, block->span());
         event = event::Collected{peer, id, file, block->size(), sha256};
       }
     } catch (...) {
@@ -252,7 +269,8 @@ void RunLoop::save_collected(Peer peer, ModelId id, StateFile file, std::shared_
       if (error) return fail(error);
       step(event);
     });
-  });
+  };
+  disk_.post("writes " + path.string(), save, block->size());
 }
 
 void RunLoop::request_stop(bool abort) {

@@ -1,5 +1,5 @@
 // The coordinator's process: turns sockets, files, clocks and deaths into events for the pure Coordinator, and its
-// actions into messages, journal records and files. One thread; the journal's waits run on a second one. Internal to
+// actions into messages, journal records and files. One thread; what waits for the disk runs on others. Internal to
 // Hopscotch.
 #pragma once
 
@@ -7,7 +7,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <deque>
 #include <exception>
 #include <functional>
@@ -21,6 +20,7 @@
 #include "data/dataset.h"
 #include "hopper/coordinator.h"
 #include "hopper/detail/conversation.h"
+#include "hopper/detail/disk_thread.h"
 #include "hopper/detail/host.h"
 #include "hopper/detail/isa_agreement.h"
 #include "hopper/detail/lives.h"
@@ -171,6 +171,9 @@ class RunLoop {
     std::size_t place = 0;  // place in the worker's queue; 0 trains
   };
   void write_status();
+  void tell_of_disk();
+  void await_disk();
+  std::string last_wait() const;
   RunStatus status(std::chrono::steady_clock::time_point now);
   std::string doing(const Node& node) const;
   std::string standing(const Node& node, std::chrono::steady_clock::time_point now) const;
@@ -200,8 +203,9 @@ class RunLoop {
   Stopwatch clock_;
 
   net::asio::io_context io_{1};
-  net::asio::thread_pool disk_{1};
-  std::string token_;  // the run's secret: its workers prove that they know it
+  DiskThread disk_;         // all that decides: the journal, models; and the log
+  DiskThread status_disk_;  // for `hop why`, also while a write of the other one does not end
+  std::string token_;       // the run's secret: its workers prove that they know it
   std::unique_ptr<net::SocketDirectory> sockets_;
   std::shared_ptr<net::MemoryNetwork> memory_;
   std::unique_ptr<net::Transport> transport_;

@@ -127,6 +127,7 @@ net::Awaitable<void> RunLoop::watch() {
       if (lag > 2 * kWatch) node.lives.forgive(lag);
       look_after(node, now);
     }
+    tell_of_disk();
     write_status();
   }
 }

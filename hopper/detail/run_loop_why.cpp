@@ -14,6 +14,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kStatusInterval = std::chrono::seconds(1);
+constexpr auto kWorthALine = std::chrono::seconds(2);
 
 std::string name_of(WorkerId worker) { return "worker " + std::to_string(worker.value); }
 
@@ -47,7 +48,7 @@ std::string RunLoop::standing(const Node& node, Clock::time_point now) const {
            " rows of partition " + std::to_string(node.last.partition.value);
   }
   const auto still = node.lives.stands_still_for(now);
-  if (still < std::chrono::seconds(2)) return text;
+  if (still < kWorthALine) return text;
   return text + "; nothing has moved for " + seconds(still) + ", at " + seconds(patience_.longest()) +
          " it is started anew";
 }
@@ -108,6 +109,9 @@ RunStatus RunLoop::status(Clock::time_point now) {
     return std::chrono::duration<double>(now - begin).count();
   };
   status.strategy_choice = experiment_.run.strategy_choice;
+  if (const auto disk = disk_.present(now); disk && disk->lasts >= kWorthALine) {
+    status.coordinator.push_back({"its disk", disk->what, std::chrono::duration<double>(disk->lasts).count()});
+  }
   std::map<ModelId, LeaseAt> leases;
   for (const Node& node : nodes_) {
     const std::string who = name_of(node.peer.worker), what = doing(node);
@@ -135,7 +139,7 @@ void RunLoop::write_status() {
   if (writes_status_ || now - status_written_ < kStatusInterval) return;
   status_written_ = now;
   writes_status_ = true;
-  net::asio::post(disk_, [this, current = status(now)] {
+  status_disk_.post("writes the status", [this, current = status(now)] {
     write_status_file(options_.run_directory, current);
     net::asio::post(io_, [this] { writes_status_ = false; });
   });

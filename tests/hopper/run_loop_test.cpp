@@ -2,9 +2,15 @@
 // believed. The pure coordinator behind it is under test elsewhere.
 #include "hopper/detail/run_loop.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <fstream>
+#include <iterator>
+
+#include "base/files.h"
 #include "data/glyphs.h"
 #include "hopper/detail/model_file.h"
 #include "nn/state_file.h"
@@ -58,6 +64,11 @@ class RunOfFakes : public ::testing::Test {
     life->says.model = unit.model;
     life->says.unit = unit.unit;
     life->says.doing = "trains model " + std::to_string(unit.model.value);
+  }
+
+  static std::string text_of(const std::filesystem::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
   }
 
   static inline std::optional<TemporaryFolder> folder_;
@@ -166,6 +177,31 @@ TEST_F(RunOfFakes, HasPatienceWithUnitsThatTookLongBeforeItWasResumed) {
   EXPECT_EQ(run.run(records), Outcome::Completed);
   expect_all_finished(run);
   EXPECT_THAT(run.notices, ::testing::IsEmpty());
+}
+
+// ---- the coordinator's own disk
+
+// A pipe that nobody reads lies where the log should be, and the journal's writes wait behind it.
+TEST_F(RunOfFakes, NamesTheWriteThatItsDiskDoesNotEndAndTellsNobodyOfUnitsBehindIt) {
+  FakeRun run = make("hung-disk");
+  const std::filesystem::path log = *folder_ / "hung-disk" / "log";
+  ASSERT_EQ(::mkfifo(log.c_str(), 0600), 0);
+  Descriptor reader;
+  run.node.on_lease = [&](const Life& life, const message::LeaseOrder& order) {
+    if (reader.get() < 0) run.host->tell(life, message::Notice{"a line for the log"});
+    run.train(life, order);
+  };
+  run.options.on_notice = [&](const std::string& line) {
+    run.notices.push_back(line);
+    if (line.find("has not answered for ") == std::string::npos) return;
+    EXPECT_THAT(line, HasSubstr("the coordinator writes " + log.string()));
+    for (const Model& model : run.coordinator->ledger().models()) EXPECT_EQ(model.version, Version(0));
+    EXPECT_THAT(text_of(*folder_ / "hung-disk" / "status"), HasSubstr("writes " + log.string())) << "for `hop why`";
+    reader = Descriptor(::open(log.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  };
+  EXPECT_EQ(run.run(), Outcome::Completed);
+  expect_all_finished(run);
+  EXPECT_TRUE(run.was_told("the disk of the run answers again"));
 }
 
 // ---- final states
