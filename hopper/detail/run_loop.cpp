@@ -46,11 +46,12 @@ bool is_to_be_retried(const Model& model, const RunOptions& options) {
 }  // namespace
 
 RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options,
-                 Journal& journal, Coordinator& coordinator, const MakeHost& make_host)
+                 Journal& journal, Coordinator& coordinator, RunDoors doors)
     : experiment_(experiment),
       dataset_(dataset),
       data_folder_(std::filesystem::absolute(dataset.folder())),
       options_(options),
+      doors_(std::move(doors)),
       journal_(journal),
       coordinator_(coordinator),
       token_(make_token()),
@@ -60,12 +61,12 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
       patience_(std::chrono::duration_cast<Patience::Duration>(patience_of(experiment, options))) {
   const net::Executor executor = io_.get_executor();
   const auto on_exit = [this](Peer peer, const WorkerHost::End& end) { worker_ended(peer, end); };
-  if (make_host || options.hosting == Hosting::Threads) {
+  if (doors_.make_host || options.hosting == Hosting::Threads) {
     memory_ = std::make_shared<net::MemoryNetwork>();
     transport_ = std::make_unique<net::MemoryTransport>(executor, memory_);
     listener_ = transport_->listen(net::Address::memory("coordinator"));
-    if (make_host) {
-      host_ = make_host({executor, memory_, token_, on_exit});
+    if (doors_.make_host) {
+      host_ = doors_.make_host({executor, memory_, token_, on_exit});
     } else {
       host_ = std::make_unique<ThreadHost>(
           executor, ThreadHostOptions{experiment_, memory_, options.run_directory, options.devices, token_}, on_exit);
@@ -86,10 +87,13 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
     host_ = std::make_unique<ProcessHost>(executor, host, on_exit);
   }
   door_ = std::make_unique<net::Door>(executor, listener_, [this](const std::string& line) { notice(line); });
-  const bool is_awaited = !make_host && options.hosting == Hosting::Remote;
+  const bool is_awaited = !doors_.make_host && options.hosting == Hosting::Remote;
+  const Lives new_lives(is_awaited ? Lives::Origin::Awaited : Lives::Origin::Started, doors_.ends);
   nodes_.resize(experiment.run.workers);
-  if (is_awaited) std::ranges::for_each(nodes_, [](Node& node) { node.lives = Lives::Origin::Awaited; });
-  for (std::size_t w = 0; w < nodes_.size(); ++w) nodes_[w].peer.worker = WorkerId(static_cast<std::uint32_t>(w));
+  for (std::size_t w = 0; w < nodes_.size(); ++w) {
+    nodes_[w].peer.worker = WorkerId(static_cast<std::uint32_t>(w));
+    nodes_[w].lives = new_lives;
+  }
 }
 
 RunLoop::~RunLoop() {
@@ -122,6 +126,7 @@ Outcome RunLoop::run() {
   }
   schedule_progress();
   io_.run();
+  await_workers();
   await_disk();
   report_progress();
   if (error_) std::rethrow_exception(error_);
@@ -131,10 +136,12 @@ Outcome RunLoop::run() {
 // All that was handed to the disk is on it before the run is over.
 void RunLoop::await_disk() {
   while (!disk_.wait_idle(kLook) || !status_disk_.wait_idle(kLook)) tell_of_disk();
+  tell_of_disk();
 }
 
 // For whoever has aborted the run. From any thread.
 std::string RunLoop::last_wait() const {
+  if (awaits_workers_) return "a worker was killed and does not end";
   for (const DiskThread* disk : {&disk_, &status_disk_}) {
     if (const auto present = disk->present()) return "its disk does not answer: the coordinator " + present->what;
   }

@@ -3,6 +3,7 @@
 // Hopscotch.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -56,11 +57,17 @@ struct HostSurroundings {
 };
 using MakeHost = std::function<std::unique_ptr<WorkerHost>(const HostSurroundings&)>;
 
+/// What tests replace in a run.
+struct RunDoors {
+  MakeHost make_host = {};
+  EndPatience ends = {};
+};
+
 class RunLoop {
  public:
   /// The references outlive the loop. `journal` is open and has the records from which `coordinator` was restored.
   RunLoop(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options, Journal& journal,
-          Coordinator& coordinator, const MakeHost& make_host = {});
+          Coordinator& coordinator, RunDoors doors = {});
   ~RunLoop();
 
   /// Runs to the end. Throws the error that made the run fail.
@@ -110,6 +117,9 @@ class RunLoop {
   void worker_lost(Peer peer, const std::string& why, Loss loss);
   void give_up(const Node& node, const std::string& why);
   void look_after(Node& node, std::chrono::steady_clock::time_point now);
+  void leave(Peer peer);
+  void tell_overdue(Peer peer, std::chrono::steady_clock::duration waited);
+  void await_workers();
   bool has_something_to_do(const Node& node) const;
   const Lease* in_training(const Node& node) const;
   Node* find(Peer peer);
@@ -185,6 +195,7 @@ class RunLoop {
   void notices(const Narrator::Lines& lines);
   void narrate(const Action& action);
   int process_of(WorkerId worker) const;
+  std::string name_with_process(WorkerId worker) const;
 
   void request_stop(bool abort);
   static std::uint32_t units_done(const Model& model);
@@ -198,6 +209,7 @@ class RunLoop {
   const data::Dataset& dataset_;
   const std::string data_folder_;  // as an absolute path
   const RunOptions& options_;
+  const RunDoors doors_;
   Journal& journal_;
   Coordinator& coordinator_;
   Stopwatch clock_;
@@ -232,6 +244,7 @@ class RunLoop {
   std::optional<Outcome> outcome_;
   std::exception_ptr error_;
   net::asio::steady_timer progress_timer_{io_};
+  std::atomic<bool> awaits_workers_ = false;
   net::asio::steady_timer ended_{io_};  // woken when a worker's life ends during shut_down
   bool changed_ = true;
   double started_units_ = 0;

@@ -55,6 +55,12 @@ int RunLoop::process_of(WorkerId worker) const {
   return processes != nullptr ? static_cast<int>(processes->pid(worker)) : 0;
 }
 
+std::string RunLoop::name_with_process(WorkerId worker) const {
+  const int process = process_of(worker);
+  return "worker " + std::to_string(worker.value) +
+         (process != 0 ? " (process " + std::to_string(process) + ")" : std::string());
+}
+
 void RunLoop::schedule_progress() {
   if (!options_.on_progress) return;
   progress_timer_.expires_after(

@@ -27,7 +27,9 @@ std::string seconds(Clock::duration time) {
 std::string RunLoop::doing(const Node& node) const {
   if (node.lives.is_gone()) {
     const std::string why = node.lives.last_error().empty() ? "" : " (" + node.lives.last_error() + ")";
-    return node.lives.is_alive() ? "ends" + why : "is about to be started again" + why;
+    const int process = process_of(node.peer.worker);
+    const std::string of = process != 0 ? ": process " + std::to_string(process) : std::string();
+    return node.lives.is_alive() ? "ends" + of + why : "is about to be started again" + why;
   }
   if (!node.connection) return "starts; it has not said hello";
   if (node.lives.state() == WorkerProgress::State::Starting) {

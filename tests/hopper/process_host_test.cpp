@@ -2,8 +2,14 @@
 #include "hopper/detail/process_host.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <string>
@@ -87,6 +93,62 @@ TEST_F(Processes, AreNotBegunForLivesThatWereKilledBefore) {
     EXPECT_EQ(end.how, "did not begin") << worker;
     EXPECT_TRUE(end.by_host) << worker;
   }
+}
+
+// Processes that do not end when they are killed, as if a disk held them. The program `env` executes the first word of
+// a worker's arguments, "worker", which is a script here.
+class HeldProcess : public Processes {
+ protected:
+  HeldProcess() : path_(std::getenv("PATH")) {
+    std::ofstream(folder_ / "worker") << "#!/bin/sh\nexec sleep 600\n";
+    std::filesystem::permissions(folder_ / "worker", std::filesystem::perms::owner_all);
+    ::setenv("PATH", (folder_.path().string() + ":" + path_).c_str(), 1);
+    ProcessHostOptions options{"/usr/bin/env", "unix:/nowhere", std::string(32, '0'), folder_.path()};
+    options.end = [](pid_t) {};
+    host_.emplace(io_.get_executor(), options, [this](Peer peer, const WorkerHost::End& end) {
+      ends_[peer.worker.value] = end;
+      io_.stop();
+    });
+    host_->start(life(0));
+    pid_ = host_->pid(WorkerId(0));
+  }
+  ~HeldProcess() override {
+    end();
+    ::waitpid(pid_, nullptr, 0);
+    ::setenv("PATH", path_.c_str(), 1);
+  }
+  void end() const { ::kill(pid_, SIGKILL); }
+
+  std::string path_;
+  pid_t pid_ = 0;
+};
+
+TEST_F(HeldProcess, IsLeftWhenItsEndIsWaitedForNoLonger) {
+  host_->kill(life(0));
+  EXPECT_FALSE(host_->leave(life(1)));
+  EXPECT_TRUE(host_->leave(life(0)));
+  wait();
+  EXPECT_EQ(ends_.at(0).how, "killed, but process " + std::to_string(pid_) + " did not end");
+  EXPECT_TRUE(ends_.at(0).by_host) << "no model is to blame";
+  EXPECT_EQ(host_->pid(WorkerId(0)), 0);
+  host_->start(life(0, 2));
+  const pid_t next = host_->pid(WorkerId(0));
+  EXPECT_NE(next, pid_);
+  ::kill(next, SIGKILL);
+  EXPECT_TRUE(host_->end_all(std::chrono::seconds(60)).empty());
+}
+
+TEST_F(HeldProcess, IsNamedAtTheEndOfTheRun) {
+  EXPECT_EQ(host_->end_all(std::chrono::milliseconds(50)), std::vector<Peer>{life(0)});
+  end();
+  EXPECT_TRUE(host_->end_all(std::chrono::seconds(60)).empty());
+}
+
+TEST_F(HeldProcess, DoesNotHoldUpTheEndOfTheProgram) {
+  const auto begin = std::chrono::steady_clock::now();
+  host_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60));
+  EXPECT_EQ(::kill(pid_, 0), 0) << "it is still there";
 }
 
 }  // namespace

@@ -147,6 +147,23 @@ TEST_F(RunOfFakes, StartsAWorkerAnewThatSaysNothing) {
   EXPECT_TRUE(run.was_told("silent for 2.5 s"));
 }
 
+// Its end is waited for because it may still write to the node's disk.
+TEST_F(RunOfFakes, SaysWhichWorkerDoesNotEndAndLeavesItAtLast) {
+  FakeRun run = make("endless");
+  run.doors.ends = {std::chrono::milliseconds(200), std::chrono::milliseconds(600)};
+  const auto is_first_life = [](const Peer& peer) { return peer.incarnation.value == 1; };
+  run.node.never_ends = is_first_life;
+  run.node.may_be_left = true;
+  run.node.on_lease = [&](const Life& life, const message::LeaseOrder& order) {
+    if (!is_first_life(life->peer)) return run.train(life, order);
+    life->beats = false;
+  };
+  EXPECT_EQ(run.run(), Outcome::Completed);
+  expect_all_finished(run);
+  EXPECT_THAT(run.notices, ::testing::Contains(ContainsRegex("worker 0 was lost and has not ended for [0-9]+ s")));
+  EXPECT_TRUE(run.was_told("worker 0 is left to the system: it was killed, and did not end within 1 s"));
+}
+
 // The next life of a run knows how long units took in its earlier lives.
 TEST_F(RunOfFakes, HasPatienceWithUnitsThatTookLongBeforeItWasResumed) {
   FakeRun run = make("patience");
