@@ -58,7 +58,8 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
       members_(coordinator.ledger().itinerary(), digests_of(dataset)),
       isa_(std::string(kernels::isa()), coordinator.ledger().arithmetic()),
       narrator_(experiment.run.workers),
-      patience_(std::chrono::duration_cast<Patience::Duration>(patience_of(experiment, options))) {
+      patience_(std::chrono::duration_cast<Patience::Duration>(patience_of(experiment, options))),
+      relay_room_(doors_.relays.most_bytes) {
   const net::Executor executor = io_.get_executor();
   const auto on_exit = [this](Peer peer, const WorkerHost::End& end) { worker_ended(peer, end); };
   if (doors_.make_host || options.hosting == Hosting::Threads) {

@@ -26,6 +26,7 @@
 #include "hopper/detail/isa_agreement.h"
 #include "hopper/detail/lives.h"
 #include "hopper/detail/narrator.h"
+#include "hopper/detail/relay_room.h"
 #include "hopper/journal.h"
 #include "hopper/membership.h"
 #include "hopper/run.h"
@@ -61,6 +62,7 @@ using MakeHost = std::function<std::unique_ptr<WorkerHost>(const HostSurrounding
 struct RunDoors {
   MakeHost make_host = {};
   EndPatience ends = {};
+  RelayLimits relays = {};
 };
 
 class RunLoop {
@@ -91,6 +93,9 @@ class RunLoop {
   struct Relay {
     WorkerId source, reader;
     Connection to;
+    message::Collect order;   // for the source
+    std::uint64_t bytes = 0;  // of the state
+    RelayRoom::Place room;    // null: the source is not asked yet, because the state waits for its turn
     bool has_header = false;  // goes before the state, and has not come yet
   };
   // One worker as this process sees it.
@@ -150,7 +155,14 @@ class RunLoop {
   void note_retry(Peer peer, const message::Failed& failed);
   void note_reached(Peer reader, Attempt attempt);
   void forget_paths(WorkerId worker);
-  void end_relays(WorkerId source);
+  void begin_relays();
+  void forget_relays(const Connection& reader);
+  void end_relays(WorkerId lost);
+  net::Awaitable<std::shared_ptr<AlignedBuffer>> receive_block(Connection connection, std::uint64_t bytes);
+  net::Awaitable<void> send_on(Connection to, message::State state, std::shared_ptr<const AlignedBuffer> bytes,
+                               RelayRoom::Place room);
+  void note_no_room(Peer peer, ModelId model, std::uint64_t bytes);
+  std::string turn_of(const Node& reader) const;
   bool relays_from(WorkerId source) const;
   bool relays_to(WorkerId reader) const;
   std::string source_address(WorkerId reader, WorkerId source) const;
@@ -236,6 +248,7 @@ class RunLoop {
   std::map<ModelId, Collecting> collecting_;  // the states that were requested
   std::map<std::uint64_t, Relay> relays_;     // by ticket
   std::uint64_t tickets_ = 0;
+  RelayRoom relay_room_;
   std::map<std::pair<WorkerId, WorkerId>, int> unreached_;  // (reader, source): fetches in a row that failed
   std::uint64_t copy_bytes_ = 0, relay_bytes_ = 0;
   std::deque<Event> events_;

@@ -67,7 +67,7 @@ std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, Lease
     const bool trains = node.last.busy && node.last.model == model.id;
     if (trains) return "trains on " + name_of(node.peer.worker);
     if (lease->second.place > 0) return "is next on " + name_of(node.peer.worker);
-    return "is about to train on " + name_of(node.peer.worker) + ", which " + doing(node);
+    return "is about to train on " + name_of(node.peer.worker) + ", which " + doing(node) + turn_of(node);
   }
   if (model.holder && nodes_[model.holder->index()].lives.is_gone()) {
     return "waits for " + name_of(*model.holder) + ", which has its state and " + doing(nodes_[model.holder->index()]);
@@ -117,7 +117,7 @@ RunStatus RunLoop::status(Clock::time_point now) {
   std::map<ModelId, LeaseAt> leases;
   for (const Node& node : nodes_) {
     const std::string who = name_of(node.peer.worker), what = doing(node);
-    status.workers.push_back({who, what + standing(node, now), since(who, what)});
+    status.workers.push_back({who, what + turn_of(node) + standing(node, now), since(who, what)});
     const auto& held = coordinator_.workers()[node.peer.worker.index()].leases;
     for (std::size_t i = 0; i < held.size(); ++i) {
       if (held[i].is_lead()) leases[held[i].model] = {node.peer.worker, i};

@@ -129,6 +129,7 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   co_await send(peer, request);
   const auto state = co_await receive<message::State>(peer, patience_with_answer(address));
   if (state.unreadable) throw StateDamaged("[fetch] " + address + ": " + state.text);
+  if (state.no_room) throw NoRoom("[fetch] " + address + ": " + state.text);
   if (state.released) throw NetError("[fetch] " + address + ": " + state.text);  // no loss: nobody needs it any more
   if (!state.found) throw StateLost("[fetch] " + address + ": " + state.text);
   if (state.payload_bytes != expected) {
