@@ -159,9 +159,10 @@ int conduct(const std::filesystem::path& run_directory, const hopper::Experiment
   options.control = &control;
   listening.apply(options);
 
+  const std::string to_go_on = "hop resume " + run_directory.string() + listening.words();
   hopper::Results results;
   try {
-    const InterruptHandler interrupts(control);
+    const InterruptHandler interrupts(control, experiment.run.durable ? to_go_on : "");
     if (events) events->started(run_directory);
     results = conduct(options).results;
   } catch (const std::exception&) {
@@ -170,7 +171,7 @@ int conduct(const std::filesystem::path& run_directory, const hopper::Experiment
     report_error(std::current_exception());
     const bool may_go_on = report.code == kRunFailed || is_journal_error(std::current_exception());
     const bool goes_on = may_go_on && is_resumable(run_directory);
-    if (goes_on) std::fprintf(stderr, "to go on: hop resume %s%s\n", run_directory.c_str(), listening.words().c_str());
+    if (goes_on) std::fprintf(stderr, "to go on: %s\n", to_go_on.c_str());
     if (events) events->end(EventLines::failed(report, run_directory, goes_on));
     return report.code;
   }

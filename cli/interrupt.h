@@ -1,10 +1,11 @@
-// Ctrl-C: once stops a run after the units in flight, twice stops it now. SIGTERM counts as Ctrl-C, and so does SIGHUP
-// (a terminal is closed, an ssh connection breaks).
+// Ctrl-C: once stops a run after the units in flight, twice stops it now, also while its disk does not answer. SIGTERM
+// counts as Ctrl-C, and so does SIGHUP (a terminal is closed, an ssh connection breaks).
 #pragma once
 
 #include <pthread.h>
 
 #include <atomic>
+#include <string>
 #include <thread>
 
 #include "hopper/run.h"
@@ -16,13 +17,15 @@ namespace hop::cli {
 /// is about to end, with the exit code of an interruption. Construct it before any other thread starts.
 class InterruptHandler {
  public:
-  explicit InterruptHandler(hopper::RunControl& control);
+  /// `to_go_on`: the command that goes on with the run; empty if none can.
+  explicit InterruptHandler(hopper::RunControl& control, std::string to_go_on = {});
   ~InterruptHandler();
   InterruptHandler(const InterruptHandler&) = delete;
   InterruptHandler& operator=(const InterruptHandler&) = delete;
 
  private:
   void wait(hopper::RunControl& control);
+  const std::string to_go_on_;
   sigset_t signals_{};
   sigset_t before_{};
   std::atomic<bool> ending_ = false;

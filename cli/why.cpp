@@ -29,6 +29,7 @@ int why(const std::string& directory) {
     std::printf("the coordinator has written nothing for %.0f s: it is stopped, or its disk stands still\n",
                 status.age);
   }
+  print(status.coordinator);
   print(status.workers);
   print(status.models);
   if (status.models_listed > status.models.size()) {

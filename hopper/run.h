@@ -1,6 +1,8 @@
 // Running an experiment: in this application with threads, or with worker processes.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -56,13 +58,22 @@ class RunControl {
   /// Ends the run or the worker now. Committed units are kept. False if no run has begun to train yet; it will then not
   /// begin.
   bool abort();
+  /// Waits at most for `patience` until the run, or the worker, has let go of its disk, its processes and threads. True
+  /// if it has. A disk that does not answer holds an aborted run up: a program that ends then without it loses nothing
+  /// that was committed.
+  bool wait_for_end(std::chrono::duration<double> patience);
+  /// What holds a run up that was aborted, in words: "its disk does not answer: the coordinator writes r/log". Empty if
+  /// there is no run.
+  std::string last_wait();
 
  private:
   friend class RunLoop;
   friend void join(const JoinOptions& options);
-  void attach(std::function<void(bool abort)> handler);
+  void attach(std::function<void(bool abort)> handler, std::function<std::string()> last_wait = {});
   std::mutex mutex_;
+  std::condition_variable ended_;
   std::function<void(bool)> handler_;
+  std::function<std::string()> last_wait_;
   bool stopped_ = false, aborted_ = false;
 };
 

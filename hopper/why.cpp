@@ -42,6 +42,7 @@ void write_status_file(const fs::path& run_directory, const RunStatus& status) {
   const nlohmann::json json = {{"process", status.process},
                                {"written", monotonic_seconds()},
                                {"strategy_choice", status.strategy_choice},
+                               {"coordinator", list_of(status.coordinator)},
                                {"workers", list_of(status.workers)},
                                {"models", list_of(status.models)},
                                {"models_waiting", status.models_listed},
@@ -81,6 +82,7 @@ RunStatus why(const fs::path& run_directory) {
     status.age = std::max(0.0, monotonic_seconds() - json.at("written").get<double>());
     status.is_live = is_running(run_directory);
     status.strategy_choice = json.value("strategy_choice", std::string());
+    status.coordinator = waits_of(json.value("coordinator", nlohmann::json::array()), status.age);
     status.workers = waits_of(json.at("workers"), status.age);
     status.models = waits_of(json.at("models"), status.age);
     status.models_listed = whole_number<std::size_t>(json.at("models_waiting")).value();

@@ -61,7 +61,14 @@ bool Lives::lose(std::string why, Loss loss, Clock::time_point now) {
   last_error_ = std::move(why);
   loss_ = loss;
   lost_at_ = now;
+  reminder_.emplace(ends_.first_line);
   return true;
+}
+
+std::optional<Lives::Clock::duration> Lives::overdue(Clock::time_point now) {
+  const bool is_waited_for = is_gone() && alive_ && reminder_;
+  if (!is_waited_for || !reminder_->is_due(now - lost_at_)) return std::nullopt;
+  return now - lost_at_;
 }
 
 Lives::Verdict Lives::look(const Sight& sight, Patience::Duration patience, Clock::time_point now) {
@@ -69,6 +76,7 @@ Lives::Verdict Lives::look(const Sight& sight, Patience::Duration patience, Cloc
     if (!alive_ || now - lost_at_ <= kEndPatience) return {};
     // From here on the worker's end does not show why it lost its connection.
     if (loss_ == Loss::Crash) loss_ = Loss::Silence;
+    if (now - lost_at_ > ends_.in_all) return Leave{};
     return Kill{};
   }
   if (!sight.is_connected) {

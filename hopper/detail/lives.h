@@ -10,6 +10,7 @@
 
 #include "hopper/detail/host.h"
 #include "hopper/detail/pulse.h"
+#include "hopper/detail/reminder.h"
 #include "hopper/run.h"
 
 namespace hop::hopper {
@@ -22,6 +23,12 @@ enum class Loss : std::uint8_t {
   HostStoodStill,  ///< it spoke, but its disk or its start made no progress
 };
 
+/// How long the end of a life is waited for after it was lost.
+struct EndPatience {
+  std::chrono::milliseconds first_line = std::chrono::seconds(5);  ///< then people are told; and as a Reminder does
+  std::chrono::milliseconds in_all = std::chrono::seconds(60);     ///< then the process is left
+};
+
 class Lives {
  public:
   using Clock = std::chrono::steady_clock;
@@ -30,7 +37,7 @@ class Lives {
   /// takes: nobody here can start one, and nobody here sees why one ended, so its end is never held against a model.
   enum class Origin : std::uint8_t { Started, Awaited };
 
-  Lives(Origin origin = Origin::Started) : origin_(origin) {}  // NOLINT: an origin is all that a new worker has
+  explicit Lives(Origin origin = Origin::Started, EndPatience ends = {}) : origin_(origin), ends_(ends) {}
 
   // ---- the events of a life
 
@@ -63,15 +70,18 @@ class Lives {
     bool trains = false;        ///< a unit that it was leased
     std::string doing = {};     ///< its own words
   };
-  struct Kill {};  ///< its end does not come by itself
-  struct Lose {    ///< it counts as lost from now on
+  struct Kill {};   ///< its end does not come by itself
+  struct Leave {};  ///< nor does it come when it is killed
+  struct Lose {     ///< it counts as lost from now on
     std::string why;
     Loss loss;
   };
-  using Verdict = std::variant<std::monostate, Kill, Lose>;
+  using Verdict = std::variant<std::monostate, Kill, Leave, Lose>;
   Verdict look(const Sight& sight, Patience::Duration patience, Clock::time_point now);
+  /// How long the end has not come, when people should be told of it.
+  std::optional<Clock::duration> overdue(Clock::time_point now);
   /// Nobody listened for `lag`: that time does not count.
-  void forgive(Clock::duration lag) { pulse_.forgive(lag); }
+  void forgive(Clock::duration lag) { pulse_.forgive(lag), lost_at_ += lag; }
 
   // ---- the judgement after the end
 
@@ -95,6 +105,8 @@ class Lives {
 
  private:
   Origin origin_;
+  EndPatience ends_;
+  std::optional<Reminder> reminder_;  // of a life that was lost
   State state_ = State::Starting;
   bool alive_ = false, was_ready_ = false, has_worked_ = false, sends_state_ = false;
   Loss loss_ = Loss::Crash;

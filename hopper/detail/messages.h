@@ -392,6 +392,7 @@ struct State {
   std::uint64_t payload_bytes = 0;  ///< of the payload that follows; the frame says it
   std::uint64_t ticket = 0;         ///< of Collect
   bool released = false;            ///< it was there until the coordinator released it: it is not lost
+  bool no_room = false;             ///< the coordinator, which passes it on, has no memory for it at the moment
   static void describe(auto& m, auto&& field) {
     field("model", m.model);
     field("found", m.found);
@@ -399,6 +400,7 @@ struct State {
     field("unreadable", m.unreadable);
     field("ticket", m.ticket);
     field("released", m.released);
+    field("no_room", m.no_room);
   }
 };
 

@@ -1,6 +1,7 @@
 #include "hopper/detail/process_host.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -17,6 +18,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "hopper/detail/token.h"
 #include "hopper/detail/worker_exit.h"
 
@@ -24,6 +26,18 @@ namespace hop::hopper {
 namespace {
 
 constexpr Incarnation kFirstLife(1);
+constexpr auto kLastPatience = std::chrono::seconds(3);
+
+// Waits for the end of a child that was killed, and takes it. A system that has no descriptor to give for the wait
+// waits as long as it takes.
+bool ends_until(pid_t pid, std::chrono::steady_clock::time_point deadline) {
+  const Descriptor child(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (child.get() < 0) return ::waitpid(pid, nullptr, 0) == pid || errno == ECHILD;
+  pollfd end{child.get(), POLLIN, 0};
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  ::poll(&end, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+  return ::waitpid(pid, nullptr, WNOHANG) != 0;  // an error: somebody else has taken it
+}
 
 // How many processes the system has killed so far because memory ran out; 0 if it does not say.
 std::uint64_t kills_for_memory() {
@@ -110,13 +124,11 @@ ProcessHost::ProcessHost(const net::Executor& executor, ProcessHostOptions optio
   await_child();
 }
 
+// Whoever wants to wait longer, and to say why, has called end_all() before.
 ProcessHost::~ProcessHost() {
+  end_all(kLastPatience);
   ::close(program_);
   ::close(log_);
-  for (const auto& [pid, peers] : children_) {
-    ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
-  }
 }
 
 void ProcessHost::start(Peer peer) {
@@ -191,8 +203,41 @@ void ProcessHost::kill(Peer peer) {
     net::asio::post(executor_, [this, peer] { on_exit_(peer, {"did not begin", true}); });
   }
   for (const auto& [pid, peers] : children_) {
-    if (std::ranges::find(peers, peer) != peers.end()) ::kill(pid, SIGKILL);
+    if (std::ranges::find(peers, peer) != peers.end()) end(pid);
   }
+}
+
+void ProcessHost::end(pid_t pid) const {
+  if (options_.end) return options_.end(pid);
+  ::kill(pid, SIGKILL);
+}
+
+// A killed process runs none of its code any more. At most the call of the system that holds it still writes.
+bool ProcessHost::leave(Peer peer) {
+  for (auto it = children_.begin(); it != children_.end(); ++it) {
+    const auto [pid, peers] = *it;
+    if (std::ranges::find(peers, peer) == peers.end()) continue;
+    left_.push_back(pid);
+    children_.erase(it);
+    const End how{"killed, but process " + std::to_string(pid) + " did not end", true};
+    net::asio::post(executor_, [this, lives = peers, how] {
+      for (const Peer life : lives) on_exit_(life, how);
+    });
+    return true;
+  }
+  return false;
+}
+
+std::vector<Peer> ProcessHost::end_all(std::chrono::milliseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (const auto& [pid, peers] : children_) end(pid);
+  std::vector<Peer> remaining;
+  std::erase_if(children_, [&](const auto& child) {
+    if (ends_until(child.first, deadline)) return true;
+    remaining.insert(remaining.end(), child.second.begin(), child.second.end());
+    return false;
+  });
+  return remaining;
 }
 
 pid_t ProcessHost::pid(WorkerId worker) const {
@@ -226,6 +271,7 @@ void ProcessHost::reap() {
     }
   }
   kills_for_memory_ = kills_for_memory();
+  std::erase_if(left_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) == pid; });
   for (const auto& [peer, end] : ended) on_exit_(peer, end);
 }
 

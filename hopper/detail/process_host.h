@@ -6,6 +6,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct ProcessHostOptions {
   std::string token;                      ///< the run's secret, handed over in a pipe
   std::filesystem::path run_directory;    ///< the node's disk is nodes/wN/ there; the log there receives the output
   std::uint32_t workers_per_process = 1;  ///< that begin together
+  /// Kills a process; empty: the system's function. Tests simulate processes that do not end with it.
+  std::function<void(pid_t)> end = {};
 };
 
 /// Throws ConfigError if this process may open fewer files than a run with this many worker processes needs.
@@ -40,6 +43,8 @@ class ProcessHost final : public WorkerHost {
   ~ProcessHost() override;
   void start(Peer peer) override;
   void kill(Peer peer) override;
+  bool leave(Peer peer) override;
+  std::vector<Peer> end_all(std::chrono::milliseconds patience) override;
   /// The process of a worker's present life; 0 if it has none. For progress displays and fault tests.
   pid_t pid(WorkerId worker) const;
 
@@ -48,6 +53,7 @@ class ProcessHost final : public WorkerHost {
   void begin(std::vector<Peer> peers);
   void await_child();
   void reap();
+  void end(pid_t pid) const;
   [[noreturn]] static void become(int program, char* const* arguments, int token, int log, pid_t parent);
 
   net::Executor executor_;
@@ -55,6 +61,7 @@ class ProcessHost final : public WorkerHost {
   OnExit on_exit_;
   net::asio::signal_set child_signal_;
   std::map<pid_t, std::vector<Peer>> children_;
+  std::vector<pid_t> left_;             // killed, and not waited for any longer
   std::vector<Peer> first_lives_;       // of this turn of the executor
   std::uint64_t kills_for_memory_ = 0;  // by the system, when the last child ended
   int program_ = -1, log_ = -1;

@@ -1,5 +1,5 @@
-// The course of a run, and the actions of its coordinator. All functions run on the loop's thread; work that waits for
-// a disk is posted to the disk thread.
+// The course of a run, and the actions of its coordinator. All functions run on the loop's thread, except last_wait();
+// work that waits for a disk is posted to the disk thread.
 #include "hopper/detail/run_loop.h"
 
 #include <algorithm>
@@ -23,6 +23,8 @@ using net::asio::post;
 
 namespace {
 
+constexpr auto kLook = std::chrono::milliseconds(250);
+
 Time patience_of(const Experiment& experiment, const RunOptions& options) {
   if (options.patience) return *options.patience;
   const std::chrono::duration<double> seconds(experiment.run.patience.value_or(kDefaultPatience));
@@ -44,26 +46,28 @@ bool is_to_be_retried(const Model& model, const RunOptions& options) {
 }  // namespace
 
 RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options,
-                 Journal& journal, Coordinator& coordinator, const MakeHost& make_host)
+                 Journal& journal, Coordinator& coordinator, RunDoors doors)
     : experiment_(experiment),
       dataset_(dataset),
       data_folder_(std::filesystem::absolute(dataset.folder())),
       options_(options),
+      doors_(std::move(doors)),
       journal_(journal),
       coordinator_(coordinator),
       token_(make_token()),
       members_(coordinator.ledger().itinerary(), digests_of(dataset)),
       isa_(std::string(kernels::isa()), coordinator.ledger().arithmetic()),
       narrator_(experiment.run.workers),
-      patience_(std::chrono::duration_cast<Patience::Duration>(patience_of(experiment, options))) {
+      patience_(std::chrono::duration_cast<Patience::Duration>(patience_of(experiment, options))),
+      relay_room_(doors_.relays.most_bytes) {
   const net::Executor executor = io_.get_executor();
   const auto on_exit = [this](Peer peer, const WorkerHost::End& end) { worker_ended(peer, end); };
-  if (make_host || options.hosting == Hosting::Threads) {
+  if (doors_.make_host || options.hosting == Hosting::Threads) {
     memory_ = std::make_shared<net::MemoryNetwork>();
     transport_ = std::make_unique<net::MemoryTransport>(executor, memory_);
     listener_ = transport_->listen(net::Address::memory("coordinator"));
-    if (make_host) {
-      host_ = make_host({executor, memory_, token_, on_exit});
+    if (doors_.make_host) {
+      host_ = doors_.make_host({executor, memory_, token_, on_exit});
     } else {
       host_ = std::make_unique<ThreadHost>(
           executor, ThreadHostOptions{experiment_, memory_, options.run_directory, options.devices, token_}, on_exit);
@@ -84,21 +88,25 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
     host_ = std::make_unique<ProcessHost>(executor, host, on_exit);
   }
   door_ = std::make_unique<net::Door>(executor, listener_, [this](const std::string& line) { notice(line); });
-  const bool is_awaited = !make_host && options.hosting == Hosting::Remote;
+  const bool is_awaited = !doors_.make_host && options.hosting == Hosting::Remote;
+  const Lives new_lives(is_awaited ? Lives::Origin::Awaited : Lives::Origin::Started, doors_.ends);
   nodes_.resize(experiment.run.workers);
-  if (is_awaited) std::ranges::for_each(nodes_, [](Node& node) { node.lives = Lives::Origin::Awaited; });
-  for (std::size_t w = 0; w < nodes_.size(); ++w) nodes_[w].peer.worker = WorkerId(static_cast<std::uint32_t>(w));
+  for (std::size_t w = 0; w < nodes_.size(); ++w) {
+    nodes_[w].peer.worker = WorkerId(static_cast<std::uint32_t>(w));
+    nodes_[w].lives = new_lives;
+  }
 }
 
 RunLoop::~RunLoop() {
-  if (options_.control != nullptr) options_.control->attach(nullptr);
-  disk_.join();
+  while (!disk_.wait_idle(kLook) || !status_disk_.wait_idle(kLook)) continue;  // after an error in run()
   remove_status_file(options_.run_directory);
+  if (options_.control != nullptr) options_.control->attach(nullptr);
 }
 
 Outcome RunLoop::run() {
   if (options_.control != nullptr) {
-    options_.control->attach([this](bool abort) { post(io_, [this, abort] { request_stop(abort); }); });
+    options_.control->attach([this](bool abort) { post(io_, [this, abort] { request_stop(abort); }); },
+                             [this] { return last_wait(); });
   }
   for (const Model& model : coordinator_.ledger().models()) {
     started_units_ += units_done(model);
@@ -119,9 +127,26 @@ Outcome RunLoop::run() {
   }
   schedule_progress();
   io_.run();
+  await_workers();
+  await_disk();
   report_progress();
   if (error_) std::rethrow_exception(error_);
   return outcome_.value_or(Outcome::Interrupted);
+}
+
+// All that was handed to the disk is on it before the run is over.
+void RunLoop::await_disk() {
+  while (!disk_.wait_idle(kLook) || !status_disk_.wait_idle(kLook)) tell_of_disk();
+  tell_of_disk();
+}
+
+// For whoever has aborted the run. From any thread.
+std::string RunLoop::last_wait() const {
+  if (awaits_workers_) return "a worker was killed and does not end";
+  for (const DiskThread* disk : {&disk_, &status_disk_}) {
+    if (const auto present = disk->present()) return "its disk does not answer: the coordinator " + present->what;
+  }
+  return "its last call of the system does not end";
 }
 
 RunTotals RunLoop::totals() const {
@@ -218,7 +243,7 @@ void RunLoop::execute(const action::Finish& a) {
 void RunLoop::sync_journal() {
   dirty_ = false;
   syncing_ = true;
-  post(disk_, [this] {
+  disk_.post("makes records durable in " + (options_.run_directory / "journal").string(), [this] {
     std::uint64_t sequence = 0;
     std::exception_ptr error;
     try {
@@ -236,13 +261,13 @@ void RunLoop::sync_journal() {
 
 void RunLoop::save_collected(Peer peer, ModelId id, StateFile file, std::shared_ptr<AlignedBuffer> block,
                              const Digest& expected) {
-  post(disk_, [this, peer, id, file, block, expected, config = coordinator_.ledger().model(id).config] {
+  const std::filesystem::path path = model_file_path(options_.run_directory, id, file);
+  const auto save = [this, peer, id, file, block, expected, path, config = coordinator_.ledger().model(id).config] {
     Event event = event::CollectFailed{peer, id, "the state arrived damaged", Failure::StateDamaged};
     std::exception_ptr error;
     try {
       if (xxh3_128(block->span()) == expected) {
-        const std::string sha256 = write_model_file(model_file_path(options_.run_directory, id, file), experiment_,
-                                                    dataset_, id, config, block->span());
+        const std::string sha256 = write_model_file(path, experiment_, dataset_, id, config, block->span());
         event = event::Collected{peer, id, file, block->size(), sha256};
       }
     } catch (...) {
@@ -252,7 +277,8 @@ void RunLoop::save_collected(Peer peer, ModelId id, StateFile file, std::shared_
       if (error) return fail(error);
       step(event);
     });
-  });
+  };
+  disk_.post("writes " + path.string(), save, block->size());
 }
 
 void RunLoop::request_stop(bool abort) {

@@ -1,13 +1,13 @@
 // The coordinator's process: turns sockets, files, clocks and deaths into events for the pure Coordinator, and its
-// actions into messages, journal records and files. One thread; the journal's waits run on a second one. Internal to
+// actions into messages, journal records and files. One thread; what waits for the disk runs on others. Internal to
 // Hopscotch.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <deque>
 #include <exception>
 #include <functional>
@@ -21,10 +21,12 @@
 #include "data/dataset.h"
 #include "hopper/coordinator.h"
 #include "hopper/detail/conversation.h"
+#include "hopper/detail/disk_thread.h"
 #include "hopper/detail/host.h"
 #include "hopper/detail/isa_agreement.h"
 #include "hopper/detail/lives.h"
 #include "hopper/detail/narrator.h"
+#include "hopper/detail/relay_room.h"
 #include "hopper/journal.h"
 #include "hopper/membership.h"
 #include "hopper/run.h"
@@ -56,11 +58,18 @@ struct HostSurroundings {
 };
 using MakeHost = std::function<std::unique_ptr<WorkerHost>(const HostSurroundings&)>;
 
+/// What tests replace in a run.
+struct RunDoors {
+  MakeHost make_host = {};
+  EndPatience ends = {};
+  RelayLimits relays = {};
+};
+
 class RunLoop {
  public:
   /// The references outlive the loop. `journal` is open and has the records from which `coordinator` was restored.
   RunLoop(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options, Journal& journal,
-          Coordinator& coordinator, const MakeHost& make_host = {});
+          Coordinator& coordinator, RunDoors doors = {});
   ~RunLoop();
 
   /// Runs to the end. Throws the error that made the run fail.
@@ -84,6 +93,9 @@ class RunLoop {
   struct Relay {
     WorkerId source, reader;
     Connection to;
+    message::Collect order;   // for the source
+    std::uint64_t bytes = 0;  // of the state
+    RelayRoom::Place room;    // null: the source is not asked yet, because the state waits for its turn
     bool has_header = false;  // goes before the state, and has not come yet
   };
   // One worker as this process sees it.
@@ -110,6 +122,9 @@ class RunLoop {
   void worker_lost(Peer peer, const std::string& why, Loss loss);
   void give_up(const Node& node, const std::string& why);
   void look_after(Node& node, std::chrono::steady_clock::time_point now);
+  void leave(Peer peer);
+  void tell_overdue(Peer peer, std::chrono::steady_clock::duration waited);
+  void await_workers();
   bool has_something_to_do(const Node& node) const;
   const Lease* in_training(const Node& node) const;
   Node* find(Peer peer);
@@ -140,7 +155,14 @@ class RunLoop {
   void note_retry(Peer peer, const message::Failed& failed);
   void note_reached(Peer reader, Attempt attempt);
   void forget_paths(WorkerId worker);
-  void end_relays(WorkerId source);
+  void begin_relays();
+  void forget_relays(const Connection& reader);
+  void end_relays(WorkerId lost);
+  net::Awaitable<std::shared_ptr<AlignedBuffer>> receive_block(Connection connection, std::uint64_t bytes);
+  net::Awaitable<void> send_on(Connection to, message::State state, std::shared_ptr<const AlignedBuffer> bytes,
+                               RelayRoom::Place room);
+  void note_no_room(Peer peer, ModelId model, std::uint64_t bytes);
+  std::string turn_of(const Node& reader) const;
   bool relays_from(WorkerId source) const;
   bool relays_to(WorkerId reader) const;
   std::string source_address(WorkerId reader, WorkerId source) const;
@@ -171,6 +193,9 @@ class RunLoop {
     std::size_t place = 0;  // place in the worker's queue; 0 trains
   };
   void write_status();
+  void tell_of_disk();
+  void await_disk();
+  std::string last_wait() const;
   RunStatus status(std::chrono::steady_clock::time_point now);
   std::string doing(const Node& node) const;
   std::string standing(const Node& node, std::chrono::steady_clock::time_point now) const;
@@ -182,6 +207,7 @@ class RunLoop {
   void notices(const Narrator::Lines& lines);
   void narrate(const Action& action);
   int process_of(WorkerId worker) const;
+  std::string name_with_process(WorkerId worker) const;
 
   void request_stop(bool abort);
   static std::uint32_t units_done(const Model& model);
@@ -195,13 +221,15 @@ class RunLoop {
   const data::Dataset& dataset_;
   const std::string data_folder_;  // as an absolute path
   const RunOptions& options_;
+  const RunDoors doors_;
   Journal& journal_;
   Coordinator& coordinator_;
   Stopwatch clock_;
 
   net::asio::io_context io_{1};
-  net::asio::thread_pool disk_{1};
-  std::string token_;  // the run's secret: its workers prove that they know it
+  DiskThread disk_;         // all that decides: the journal, models; and the log
+  DiskThread status_disk_;  // for `hop why`, also while a write of the other one does not end
+  std::string token_;       // the run's secret: its workers prove that they know it
   std::unique_ptr<net::SocketDirectory> sockets_;
   std::shared_ptr<net::MemoryNetwork> memory_;
   std::unique_ptr<net::Transport> transport_;
@@ -220,6 +248,7 @@ class RunLoop {
   std::map<ModelId, Collecting> collecting_;  // the states that were requested
   std::map<std::uint64_t, Relay> relays_;     // by ticket
   std::uint64_t tickets_ = 0;
+  RelayRoom relay_room_;
   std::map<std::pair<WorkerId, WorkerId>, int> unreached_;  // (reader, source): fetches in a row that failed
   std::uint64_t copy_bytes_ = 0, relay_bytes_ = 0;
   std::deque<Event> events_;
@@ -228,6 +257,7 @@ class RunLoop {
   std::optional<Outcome> outcome_;
   std::exception_ptr error_;
   net::asio::steady_timer progress_timer_{io_};
+  std::atomic<bool> awaits_workers_ = false;
   net::asio::steady_timer ended_{io_};  // woken when a worker's life ends during shut_down
   bool changed_ = true;
   double started_units_ = 0;

@@ -127,6 +127,7 @@ net::Awaitable<void> RunLoop::watch() {
       if (lag > 2 * kWatch) node.lives.forgive(lag);
       look_after(node, now);
     }
+    tell_of_disk();
     write_status();
   }
 }
@@ -136,12 +137,44 @@ void RunLoop::look_after(Node& node, Clock::time_point now) {
   const std::uint64_t arrived = node.connection ? node.connection->arrived() : 0;
   const Lives::Sight sight{node.connection != nullptr, arrived, has_something_to_do(node), in_training(node) != nullptr,
                            node.last.doing};
+  if (const auto waited = node.lives.overdue(now)) tell_overdue(node.peer, *waited);
   const Handlers act{
       [](std::monostate) {},
       [&](Lives::Kill) { host_->kill(node.peer); },
+      [&](Lives::Leave) { leave(node.peer); },
       [&](const Lives::Lose& lost) { worker_lost(node.peer, lost.why, lost.loss); },
   };
   std::visit(act, node.lives.look(sight, patience_.longest(), now));
+}
+
+void RunLoop::tell_overdue(Peer peer, Clock::duration waited) {
+  notice(name_with_process(peer.worker) + " was lost and has not ended for " +
+         std::to_string(std::chrono::duration_cast<std::chrono::seconds>(waited).count()) +
+         " s, although it was told to: a disk that does not answer holds it, or a step that takes long");
+}
+
+// Its next life begins without the end of this one.
+void RunLoop::leave(Peer peer) {
+  const std::string who = name_with_process(peer.worker);
+  if (!host_->leave(peer)) return;
+  notice(who + " is left to the system: it was killed, and did not end within " +
+         std::to_string(std::chrono::ceil<std::chrono::seconds>(doors_.ends.in_all).count()) + " s");
+}
+
+// The workers end before the run does.
+void RunLoop::await_workers() {
+  const auto begin = Clock::now();
+  Reminder reminder(doors_.ends.first_line);
+  for (std::vector<Peer> left = host_->end_all(kWatch); !left.empty(); left = host_->end_all(kWatch)) {
+    awaits_workers_ = true;
+    const auto waited = Clock::now() - begin;
+    const bool is_due = reminder.is_due(waited);
+    for (const Peer peer : left) {
+      if (is_due) tell_overdue(peer, waited);
+      if (waited > doors_.ends.in_all) leave(peer);
+    }
+  }
+  awaits_workers_ = false;
 }
 
 // The unit that the worker was training when it was last heard from; null if it was training none. This need not be the

@@ -22,8 +22,14 @@ void RunLoop::notice(const std::string& text) {
 }
 
 void RunLoop::log(const std::string& line) {
-  net::asio::post(
-      disk_, [line, file = options_.run_directory / "log"] { std::ofstream(file, std::ios::app) << line << '\n'; });
+  const std::filesystem::path file = options_.run_directory / "log";
+  disk_.post("writes " + file.string(), [line, file] { std::ofstream(file, std::ios::app) << line << '\n'; });
+}
+
+void RunLoop::tell_of_disk() {
+  std::string line = disk_.news();
+  if (line.empty() && !disk_.present()) line = status_disk_.news();
+  if (!line.empty()) notice(line);
 }
 
 // Writes to the log only: a search may give many orders at once, and the results have the reasons.
@@ -47,6 +53,12 @@ void RunLoop::narrate(const Action& action) {
 int RunLoop::process_of(WorkerId worker) const {
   const auto* processes = dynamic_cast<const ProcessHost*>(host_.get());
   return processes != nullptr ? static_cast<int>(processes->pid(worker)) : 0;
+}
+
+std::string RunLoop::name_with_process(WorkerId worker) const {
+  const int process = process_of(worker);
+  return "worker " + std::to_string(worker.value) +
+         (process != 0 ? " (process " + std::to_string(process) + ")" : std::string());
 }
 
 void RunLoop::schedule_progress() {
@@ -112,9 +124,21 @@ bool RunControl::abort() {
   return handler_ != nullptr;
 }
 
-void RunControl::attach(std::function<void(bool)> handler) {
+bool RunControl::wait_for_end(std::chrono::duration<double> patience) {
+  std::unique_lock lock(mutex_);
+  return ended_.wait_for(lock, patience, [this] { return handler_ == nullptr; });
+}
+
+std::string RunControl::last_wait() {
+  const std::scoped_lock lock(mutex_);
+  return last_wait_ ? last_wait_() : std::string();
+}
+
+void RunControl::attach(std::function<void(bool)> handler, std::function<std::string()> last_wait) {
   const std::scoped_lock lock(mutex_);
   handler_ = std::move(handler);
+  last_wait_ = std::move(last_wait);
+  if (!handler_) ended_.notify_all();
   if (handler_ && aborted_)
     handler_(true);
   else if (handler_ && stopped_)

@@ -14,6 +14,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kStatusInterval = std::chrono::seconds(1);
+constexpr auto kWorthALine = std::chrono::seconds(2);
 
 std::string name_of(WorkerId worker) { return "worker " + std::to_string(worker.value); }
 
@@ -26,7 +27,9 @@ std::string seconds(Clock::duration time) {
 std::string RunLoop::doing(const Node& node) const {
   if (node.lives.is_gone()) {
     const std::string why = node.lives.last_error().empty() ? "" : " (" + node.lives.last_error() + ")";
-    return node.lives.is_alive() ? "ends" + why : "is about to be started again" + why;
+    const int process = process_of(node.peer.worker);
+    const std::string of = process != 0 ? ": process " + std::to_string(process) : std::string();
+    return node.lives.is_alive() ? "ends" + of + why : "is about to be started again" + why;
   }
   if (!node.connection) return "starts; it has not said hello";
   if (node.lives.state() == WorkerProgress::State::Starting) {
@@ -47,7 +50,7 @@ std::string RunLoop::standing(const Node& node, Clock::time_point now) const {
            " rows of partition " + std::to_string(node.last.partition.value);
   }
   const auto still = node.lives.stands_still_for(now);
-  if (still < std::chrono::seconds(2)) return text;
+  if (still < kWorthALine) return text;
   return text + "; nothing has moved for " + seconds(still) + ", at " + seconds(patience_.longest()) +
          " it is started anew";
 }
@@ -64,7 +67,7 @@ std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, Lease
     const bool trains = node.last.busy && node.last.model == model.id;
     if (trains) return "trains on " + name_of(node.peer.worker);
     if (lease->second.place > 0) return "is next on " + name_of(node.peer.worker);
-    return "is about to train on " + name_of(node.peer.worker) + ", which " + doing(node);
+    return "is about to train on " + name_of(node.peer.worker) + ", which " + doing(node) + turn_of(node);
   }
   if (model.holder && nodes_[model.holder->index()].lives.is_gone()) {
     return "waits for " + name_of(*model.holder) + ", which has its state and " + doing(nodes_[model.holder->index()]);
@@ -108,10 +111,13 @@ RunStatus RunLoop::status(Clock::time_point now) {
     return std::chrono::duration<double>(now - begin).count();
   };
   status.strategy_choice = experiment_.run.strategy_choice;
+  if (const auto disk = disk_.present(now); disk && disk->lasts >= kWorthALine) {
+    status.coordinator.push_back({"its disk", disk->what, std::chrono::duration<double>(disk->lasts).count()});
+  }
   std::map<ModelId, LeaseAt> leases;
   for (const Node& node : nodes_) {
     const std::string who = name_of(node.peer.worker), what = doing(node);
-    status.workers.push_back({who, what + standing(node, now), since(who, what)});
+    status.workers.push_back({who, what + turn_of(node) + standing(node, now), since(who, what)});
     const auto& held = coordinator_.workers()[node.peer.worker.index()].leases;
     for (std::size_t i = 0; i < held.size(); ++i) {
       if (held[i].is_lead()) leases[held[i].model] = {node.peer.worker, i};
@@ -135,7 +141,7 @@ void RunLoop::write_status() {
   if (writes_status_ || now - status_written_ < kStatusInterval) return;
   status_written_ = now;
   writes_status_ = true;
-  net::asio::post(disk_, [this, current = status(now)] {
+  status_disk_.post("writes the status", [this, current = status(now)] {
     write_status_file(options_.run_directory, current);
     net::asio::post(io_, [this] { writes_status_ = false; });
   });

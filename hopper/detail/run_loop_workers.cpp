@@ -10,7 +10,6 @@
 #include "hopper/detail/library_id.h"
 #include "hopper/detail/patience.h"
 #include "hopper/detail/run_loop.h"
-#include "hopper/detail/unclear_buffer.h"
 #include "kernels/threads.h"
 
 namespace hop::hopper {
@@ -174,6 +173,7 @@ net::Awaitable<void> RunLoop::serve(net::Door::Visitor visitor) {
       worker_lost(guest->peer, error.what(), Loss::Crash);
     } else {
       connection->close();  // of a guest that relays: it has what it wanted, or is gone
+      forget_relays(connection);
       const std::string line = guest ? "" : refused_.line(std::string("a visitor was refused: ") + error.what());
       if (!line.empty() && !outcome_) notice(line);
     }
@@ -333,15 +333,15 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, me
   if (bytes != model.state_bytes) {
     throw NetError("[collect] expected " + std::to_string(model.state_bytes) + " bytes, got " + std::to_string(bytes));
   }
-  const auto block = std::make_shared<AlignedBuffer>(unclear_buffer(bytes));
   if (Node* node = find(peer)) node->lives.sends_state(true);
-  co_await connection->receive_payload(block->span(), patience_with_state(bytes));
+  const std::shared_ptr<AlignedBuffer> block = co_await receive_block(connection, bytes);
   if (Node* node = find(peer)) node->lives.sends_state(false);
   note_work(peer);
   const auto still = collecting_.find(state.model);
   if (still == collecting_.end() || still->second.peer != peer) co_return;
   const StateFile file = still->second.file;
   collecting_.erase(still);
+  if (!block) co_return note_no_room(peer, state.model, bytes);
   save_collected(peer, state.model, file, block, digest);
 }
 

@@ -19,9 +19,7 @@ ThreadHost::~ThreadHost() {
 }
 
 void ThreadHost::start(Peer peer) {
-  Life life;
-  life.peer = peer;
-  life.worker = std::make_unique<Worker>(
+  auto worker = std::make_unique<Worker>(
       WorkerOptions{.peer = peer,
                     .coordinator = "memory:coordinator",
                     .token = options_.token,
@@ -29,24 +27,41 @@ void ThreadHost::start(Peer peer) {
                     .experiment = &options_.experiment,
                     .memory = options_.memory,
                     .devices = options_.devices});
-  life.thread = std::thread([this, peer, worker = life.worker.get()] {
+  Life& life = lives_.emplace_back();
+  life.peer = peer;
+  life.worker = std::move(worker);
+  life.thread = std::thread([this, peer, &life] {
     End end{"ended", true};
     try {
-      worker->run();
+      life.worker->run();
     } catch (const NetError& error) {
       end = {error.what(), true};
     } catch (const std::exception& error) {
       end = {error.what(), false};
     }
     net::asio::post(executor_, [this, peer, end] { ended(peer, end); });
+    const std::scoped_lock lock(mutex_);
+    life.has_ended = true;
+    changed_.notify_all();
   });
-  lives_.push_back(std::move(life));
 }
 
 void ThreadHost::kill(Peer peer) {
   for (const Life& life : lives_) {
     if (life.peer == peer) life.worker->stop();
   }
+}
+
+std::vector<Peer> ThreadHost::end_all(std::chrono::milliseconds patience) {
+  for (const Life& life : lives_) life.worker->stop();
+  const auto all_ended = [this] { return std::ranges::all_of(lives_, &Life::has_ended); };
+  std::vector<Peer> remaining;
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, patience, all_ended);
+  for (const Life& life : lives_) {
+    if (!life.has_ended) remaining.push_back(life.peer);
+  }
+  return remaining;
 }
 
 void ThreadHost::ended(Peer peer, const End& end) {

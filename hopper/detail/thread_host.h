@@ -1,9 +1,11 @@
 // Workers as threads of the application. Internal to Hopscotch.
 #pragma once
 
+#include <condition_variable>
 #include <filesystem>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,12 +30,14 @@ class ThreadHost final : public WorkerHost {
   ~ThreadHost() override;
   void start(Peer peer) override;
   void kill(Peer peer) override;
+  std::vector<Peer> end_all(std::chrono::milliseconds patience) override;
 
  private:
   struct Life {
     Peer peer;
     std::unique_ptr<Worker> worker;
     std::thread thread;
+    bool has_ended = false;  // guarded by mutex_
   };
   void ended(Peer peer, const End& end);
 
@@ -41,6 +45,8 @@ class ThreadHost final : public WorkerHost {
   ThreadHostOptions options_;
   OnExit on_exit_;
   std::list<Life> lives_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
 };
 
 }  // namespace hop::hopper

@@ -62,6 +62,8 @@ struct WorkerOptions {
   StateStore::Remove remove = {};
   /// Makes memory for a state that arrives; empty: the device's function. Tests simulate slow machines with it.
   nn::StatePool::Fresh fresh_block = {};
+  /// The largest state whose digest the network thread computes: it is done before the disk thread would hear of it.
+  std::uint64_t small_state_bytes = std::uint64_t{16} << 20;
 };
 
 class Worker {
@@ -185,7 +187,7 @@ class Worker {
   net::Awaitable<void> accept_peers();
   net::Awaitable<void> serve_peer(net::Door::Visitor visitor);
   net::Awaitable<worker::Event> fetch(CargoPtr cargo, std::string address);
-  net::Awaitable<nn::StateBytes> room_for(std::uint64_t bytes);
+  net::Awaitable<nn::StateBytes> room_for(Attempt attempt, std::uint64_t bytes);
   net::Awaitable<Digest> digest_of(Attempt attempt, nn::StateBytes bytes);
   net::Awaitable<Connection> call_peer(const std::string& address);
   net::Awaitable<Connection> call_source(Attempt attempt, const std::string& address);

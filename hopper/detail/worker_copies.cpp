@@ -49,7 +49,7 @@ net::Awaitable<void> Worker::copy(Copy order, std::string address) {
 
 net::Awaitable<Worker::ArrivedCopy> Worker::fetch_copy(Copy order, std::string address) {
   ArrivedCopy arrived;
-  arrived.bytes = co_await room_for(order.bytes);
+  arrived.bytes = co_await room_for(order.attempt, order.bytes);
   const Connection peer = co_await call_source(order.attempt, address);
   const message::Fetch request{order.owner(), order.version, order.source, run_, true};
   co_await send(peer, request);

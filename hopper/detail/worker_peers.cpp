@@ -91,19 +91,20 @@ net::Patience Worker::patience_with_answer(const std::string& address) {
   return address == message::kRelay ? net::Patience() : net::Patience(net::deadline_in(30s));
 }
 
-// Clearing a block of a gigabyte takes longer than a worker may be silent, so the disk thread does it.
-net::Awaitable<nn::StateBytes> Worker::room_for(std::uint64_t bytes) {
+// Clearing a block of a gigabyte takes longer than a worker may be silent, so the disk thread does it. The lease or
+// copy may be given up meanwhile: then others need the block.
+net::Awaitable<nn::StateBytes> Worker::room_for(Attempt attempt, std::uint64_t bytes) {
   nn::StateBytes block = blocks_->find(bytes);
   if (block == nullptr) block = co_await on_disk(disk_, [this, bytes] { return room_for_state(*blocks_, bytes); });
+  if (!is_wanted(attempt)) throw NetError("[fetch] given up before its source was called");
   co_return block;
 }
 
-// So does the digest of a large state. That of a small one is done before the disk thread would hear of it. Meanwhile
-// the state is whole, so the loss of its source does not matter.
+// The disk thread computes the digest of a large state, too. Meanwhile the state is whole, so the loss of its source
+// does not matter.
 net::Awaitable<Digest> Worker::digest_of(Attempt attempt, nn::StateBytes bytes) {
-  constexpr std::size_t kSmall = std::size_t{16} << 20;
   const auto digest = [bytes] { return xxh3_128(std::as_const(*bytes).span()); };
-  if (bytes->size() <= kSmall) co_return digest();
+  if (bytes->size() <= options_.small_state_bytes) co_return digest();
   whole_.insert(attempt);
   struct Forget {
     std::set<Attempt>& whole;
@@ -122,12 +123,13 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
     known = co_await on_disk(disk_, size);
   }
   const std::uint64_t expected = *known;
-  nn::StateBytes bytes = co_await room_for(expected);  // before the call, too
+  nn::StateBytes bytes = co_await room_for(lease.attempt, expected);  // before the call, too
   const Connection peer = co_await call_source(lease.attempt, address);
   const message::Fetch request{lease.parent_owner(), before(lease.unit), lease.source.value_or(WorkerId{}), run_};
   co_await send(peer, request);
   const auto state = co_await receive<message::State>(peer, patience_with_answer(address));
   if (state.unreadable) throw StateDamaged("[fetch] " + address + ": " + state.text);
+  if (state.no_room) throw NoRoom("[fetch] " + address + ": " + state.text);
   if (state.released) throw NetError("[fetch] " + address + ": " + state.text);  // no loss: nobody needs it any more
   if (!state.found) throw StateLost("[fetch] " + address + ": " + state.text);
   if (state.payload_bytes != expected) {

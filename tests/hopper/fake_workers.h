@@ -42,6 +42,8 @@ struct FakeNode {
   using Life = std::shared_ptr<FakeLife>;
   std::function<void(Peer)> on_start;             ///< throws RunError where the system has no process to give
   std::function<void(message::Hello&)> on_hello;  ///< changes its first words
+  std::function<bool(Peer)> never_ends;           ///< not even when it is killed
+  bool may_be_left = false;                       ///< as a process may
   std::vector<HeldState> held;                    ///< on the disk of worker 0
   std::function<void(Life, const message::LeaseOrder&)> on_lease;
   std::function<void(Life, const message::Collect&)> on_collect;
@@ -58,12 +60,22 @@ class FakeHost final : public WorkerHost {
     const auto life = std::make_shared<FakeLife>();
     life->peer = peer;
     lives_.push_back(life);
-    net::asio::co_spawn(at_.executor, live(life), [this, life](std::exception_ptr) { end(life, {"ended", true}); });
+    net::asio::co_spawn(at_.executor, live(life), [this, life](std::exception_ptr) {
+      if (!node_.never_ends || !node_.never_ends(life->peer)) end(life, {"ended", true});
+    });
   }
   void kill(Peer peer) override {
+    if (node_.never_ends && node_.never_ends(peer)) return;
     for (const auto& life : lives_) {
       if (life->peer == peer) end(life, {"killed by signal 9", true});
     }
+  }
+  bool leave(Peer peer) override {
+    if (!node_.may_be_left) return false;
+    for (const auto& life : lives_) {
+      if (life->peer == peer) end(life, {"left", true});
+    }
+    return true;
   }
   /// Ends the life as a segmentation fault does.
   void crash(const FakeNode::Life& life) { end(life, {"killed by signal 11", false}); }
@@ -78,6 +90,16 @@ class FakeHost final : public WorkerHost {
       }
     };
     net::asio::co_spawn(at_.executor, body(life, m, payload), net::asio::detached);
+  }
+  /// A connection on which this worker asks the coordinator for states of others.
+  net::Awaitable<std::shared_ptr<net::Connection>> call_for_states(Peer peer) {
+    const net::Deadline deadline = net::deadline_in(std::chrono::seconds(60));
+    const net::Address address = net::Address::memory("coordinator");
+    const std::shared_ptr<net::Connection> connection = co_await transport_.connect(address, deadline);
+    message::Hello hello{peer, std::string(kernels::isa()), std::string(library_id()), {}};
+    hello.relays = true;
+    co_await introduce_self(connection, HostRole::Coordinator, at_.token, hello, deadline);
+    co_return connection;
   }
   const net::Executor& executor() const { return at_.executor; }
 
@@ -146,12 +168,12 @@ class FakeRun {
     Journal journal = Journal::create(directory_ / ("journal-" + std::to_string(++runs_)), {"fake", {}, {}});
     for (const Record& record : records) journal.append(record);
     coordinator.emplace(itinerary_, make_search(experiment_), make_policy({}, itinerary_), records);
-    const MakeHost make_host = [this](const HostSurroundings& at) {
+    doors.make_host = [this](const HostSurroundings& at) {
       auto made = std::make_unique<FakeHost>(at, node);
       host = made.get();
       return made;
     };
-    RunLoop loop(experiment_, dataset_, options, journal, *coordinator, make_host);
+    RunLoop loop(experiment_, dataset_, options, journal, *coordinator, doors);
     return loop.run();
   }
 
@@ -193,6 +215,7 @@ class FakeRun {
 
   FakeNode node;
   RunOptions options;
+  RunDoors doors;
   FakeHost* host = nullptr;
   std::optional<Coordinator> coordinator;
   std::vector<std::string> notices;

@@ -96,6 +96,21 @@ TEST(Lives, TheEndOfABrokenConnectionIsAwaitedAndThenForced) {
   EXPECT_TRUE(std::holds_alternative<std::monostate>(lives.look({}, kPatience, At(20s)))) << "nothing is left to kill";
 }
 
+TEST(Lives, AnEndThatDoesNotComeIsToldOfAndThenLeft) {
+  Lives lives = ready_life();
+  lives.lose("silent", Loss::Silence, At(10s));
+  EXPECT_FALSE(lives.overdue(At(14s)));
+  EXPECT_EQ(lives.overdue(At(15s)), 5s);
+  EXPECT_FALSE(lives.overdue(At(19s))) << "the next line comes when the wait has doubled";
+  EXPECT_EQ(lives.overdue(At(21s)), 11s);
+  lives.forgive(100s);  // nobody was there to see the end
+  EXPECT_FALSE(lives.overdue(At(122s)));
+  EXPECT_TRUE(std::holds_alternative<Lives::Kill>(lives.look({}, kPatience, At(170s))));
+  EXPECT_TRUE(std::holds_alternative<Lives::Leave>(lives.look({}, kPatience, At(171s))));
+  lives.end();
+  EXPECT_FALSE(lives.overdue(At(1000s)));
+}
+
 TEST(Lives, TheBlameFollowsTheLossAndThenTheHostsWord) {
   const struct {
     Loss loss;
@@ -157,7 +172,7 @@ TEST(Lives, TenFruitlessLivesEndTheRunUnlessAModelIsToBlameOrWorkWasDone) {
 
 // Workers of other machines: nobody can start one, and nobody sees its end.
 TEST(Lives, AwaitedOnesAreWaitedForAndNoLossIsHeldAgainstAModel) {
-  Lives lives = Lives::Origin::Awaited;
+  Lives lives(Lives::Origin::Awaited);
   for (int life = 1; life <= 50; ++life) {
     lives.begin(At(0s));
     lives.began();

@@ -2,9 +2,15 @@
 // believed. The pure coordinator behind it is under test elsewhere.
 #include "hopper/detail/run_loop.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <fstream>
+#include <iterator>
+
+#include "base/files.h"
 #include "data/glyphs.h"
 #include "hopper/detail/model_file.h"
 #include "nn/state_file.h"
@@ -58,6 +64,11 @@ class RunOfFakes : public ::testing::Test {
     life->says.model = unit.model;
     life->says.unit = unit.unit;
     life->says.doing = "trains model " + std::to_string(unit.model.value);
+  }
+
+  static std::string text_of(const std::filesystem::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
   }
 
   static inline std::optional<TemporaryFolder> folder_;
@@ -136,6 +147,23 @@ TEST_F(RunOfFakes, StartsAWorkerAnewThatSaysNothing) {
   EXPECT_TRUE(run.was_told("silent for 2.5 s"));
 }
 
+// Its end is waited for because it may still write to the node's disk.
+TEST_F(RunOfFakes, SaysWhichWorkerDoesNotEndAndLeavesItAtLast) {
+  FakeRun run = make("endless");
+  run.doors.ends = {std::chrono::milliseconds(200), std::chrono::milliseconds(600)};
+  const auto is_first_life = [](const Peer& peer) { return peer.incarnation.value == 1; };
+  run.node.never_ends = is_first_life;
+  run.node.may_be_left = true;
+  run.node.on_lease = [&](const Life& life, const message::LeaseOrder& order) {
+    if (!is_first_life(life->peer)) return run.train(life, order);
+    life->beats = false;
+  };
+  EXPECT_EQ(run.run(), Outcome::Completed);
+  expect_all_finished(run);
+  EXPECT_THAT(run.notices, ::testing::Contains(ContainsRegex("worker 0 was lost and has not ended for [0-9]+ s")));
+  EXPECT_TRUE(run.was_told("worker 0 is left to the system: it was killed, and did not end within 1 s"));
+}
+
 // The next life of a run knows how long units took in its earlier lives.
 TEST_F(RunOfFakes, HasPatienceWithUnitsThatTookLongBeforeItWasResumed) {
   FakeRun run = make("patience");
@@ -166,6 +194,31 @@ TEST_F(RunOfFakes, HasPatienceWithUnitsThatTookLongBeforeItWasResumed) {
   EXPECT_EQ(run.run(records), Outcome::Completed);
   expect_all_finished(run);
   EXPECT_THAT(run.notices, ::testing::IsEmpty());
+}
+
+// ---- the coordinator's own disk
+
+// A pipe that nobody reads lies where the log should be, and the journal's writes wait behind it.
+TEST_F(RunOfFakes, NamesTheWriteThatItsDiskDoesNotEndAndTellsNobodyOfUnitsBehindIt) {
+  FakeRun run = make("hung-disk");
+  const std::filesystem::path log = *folder_ / "hung-disk" / "log";
+  ASSERT_EQ(::mkfifo(log.c_str(), 0600), 0);
+  Descriptor reader;
+  run.node.on_lease = [&](const Life& life, const message::LeaseOrder& order) {
+    if (reader.get() < 0) run.host->tell(life, message::Notice{"a line for the log"});
+    run.train(life, order);
+  };
+  run.options.on_notice = [&](const std::string& line) {
+    run.notices.push_back(line);
+    if (line.find("has not answered for ") == std::string::npos) return;
+    EXPECT_THAT(line, HasSubstr("the coordinator writes " + log.string()));
+    for (const Model& model : run.coordinator->ledger().models()) EXPECT_EQ(model.version, Version(0));
+    EXPECT_THAT(text_of(*folder_ / "hung-disk" / "status"), HasSubstr("writes " + log.string())) << "for `hop why`";
+    reader = Descriptor(::open(log.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  };
+  EXPECT_EQ(run.run(), Outcome::Completed);
+  expect_all_finished(run);
+  EXPECT_TRUE(run.was_told("the disk of the run answers again"));
 }
 
 // ---- final states

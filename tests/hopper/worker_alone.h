@@ -94,7 +94,8 @@ class WorkerAlone : public ::testing::Test {
                    .devices = {"cpu"},
                    .rows_patience = rows_patience_,
                    .remove = std::move(remove),
-                   .fresh_block = std::move(fresh_block)});
+                   .fresh_block = std::move(fresh_block),
+                   .small_state_bytes = small_state_bytes_});
     std::thread thread([&] {
       try {
         worker.run();
@@ -166,6 +167,7 @@ class WorkerAlone : public ::testing::Test {
       std::make_unique<net::MemoryTransport>(context_.get_executor(), network_);
   std::shared_ptr<net::Listener> coordinator_, source_;
   std::chrono::milliseconds rows_patience_ = std::chrono::seconds(10);
+  std::uint64_t small_state_bytes_ = std::uint64_t{16} << 20;
 
  private:
   net::Address address(const std::string& name) const {

@@ -70,6 +70,18 @@ TEST_F(WorkerAlone, CallsNoStateLostThatItsHolderWasToldToDelete) {
   });
 }
 
+TEST_F(WorkerAlone, TriesAgainLaterWhenTheCoordinatorHasNoMemoryToPassAStateOn) {
+  play([&](Connection worker, std::string) -> Awaitable<void> {
+    const message::LeaseOrder order = lease_of_unit_1({1, 2});
+    co_await send(worker, order);
+    const message::State refusal{.text = "the coordinator has no memory", .no_room = true};
+    co_await answer_fetch(refusal, nullptr);
+    const auto failed = co_await next<message::Failed>(worker);
+    EXPECT_EQ(failed.failure, Failure::NoRoom) << "no model is to blame, and none goes back";
+    EXPECT_THAT(failed.text, HasSubstr("the coordinator has no memory"));
+  });
+}
+
 // The machine of the source was unplugged: the connection stays, and nothing comes.
 TEST_F(WorkerAlone, WaitsForNoStateOfAWorkerThatIsGone) {
   const AlignedBuffer state = parent_state();

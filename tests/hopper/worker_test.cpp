@@ -140,6 +140,27 @@ TEST_F(WorkerThreads, EndsTheRunWhenTheDeviceIsLostWhileAUnitIsPrepared) {
   EXPECT_THROW(run(e), RunError);
 }
 
+// A thread cannot be left, so the run waits as long as its step takes, and says so.
+TEST_F(WorkerThreads, AreNamedWhileAnAbortedRunWaitsForTheirEnd) {
+  RunControl control;
+  std::atomic<int> steps = 0;
+  std::atomic<bool> was_told = false;
+  const ModelBuilder builder = [&](const Config&, const ModelInput&) {
+    return std::make_shared<Faulty>([&](const nn::Module& module) {
+      if (!module.is_training() || ++steps != 5) return;
+      control.abort();
+      for (int i = 0; !was_told && i < 3000; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    });
+  };
+  RunOptions options;
+  options.control = &control;
+  options.on_notice = [&](const std::string& line) {
+    if (line.find("has not ended for 5 s") != std::string::npos) was_told = true;
+  };
+  EXPECT_EQ(run(experiment(builder), options).results.outcome, Outcome::Interrupted);
+  EXPECT_TRUE(was_told);
+}
+
 // A unit that hangs for a while: nobody would notice by its heartbeats.
 TEST_F(WorkerThreads, StartAnewWhenTheyStandStillInAUnit) {
   const auto train = [](std::chrono::milliseconds hang, std::vector<std::string>& notices) {

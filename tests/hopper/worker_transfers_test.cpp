@@ -123,9 +123,11 @@ class FetchingWorker : public WorkerAlone {
     co_await send(worker, gone);
   }
   // How the worker's next lease ends.
-  static Awaitable<std::string> outcome(Connection worker) {
+  static Awaitable<std::string> outcome(
+      Connection worker, std::function<void()> on_beat = [] {}) {
     while (true) {
       const net::Message message = co_await worker->receive(net::deadline_in(kLong));
+      if (message.kind == message::kKind<message::Heartbeat>) on_beat();
       if (message.kind == message::kKind<message::Result>) {
         co_return "result of " + std::to_string(expect<message::Result>(message).attempt.value);
       }
@@ -164,6 +166,65 @@ TEST_F(FetchingWorker, KeepsTalkingWhileMemoryForAStateIsMade) {
       },
       {}, slowly);
   EXPECT_TRUE(is_made);
+}
+
+// The memory is for others then, and a call of seconds is saved.
+TEST_F(FetchingWorker, CallsNobodyForAStateThatWasGivenUpWhileMemoryForItWasMade) {
+  const AlignedBuffer state = parent_state();
+  std::atomic<bool> is_making = false, may_go_on = false;
+  const nn::StatePool::Fresh slowly = [&](std::size_t size) {
+    is_making = true;
+    for (int i = 0; !may_go_on && i < 1000; ++i) std::this_thread::sleep_for(10ms);
+    return AlignedBuffer(size);
+  };
+  play(
+      [&](Connection worker, std::string) -> Awaitable<void> {
+        message::LeaseOrder order = lease(state);
+        co_await send(worker, order);
+        while (!is_making) co_await next<message::Heartbeat>(worker);
+        const message::Cancel cancel{order.lease.attempt};
+        co_await send(worker, cancel);
+        order.lease.attempt = Attempt(9);
+        co_await send(worker, order);
+        co_await next<message::Heartbeat>(worker);
+        co_await next<message::Heartbeat>(worker);  // begun after the orders had come
+        may_go_on = true;
+        const Connection reader = co_await asked();  // throws if the caller hangs up before it asks
+        give_meanwhile(reader, state.span());
+        EXPECT_EQ(co_await outcome(worker), "result of 9");
+      },
+      {}, slowly);
+}
+
+// Its digest waits for a disk that deletes a file, and its source is lost.
+TEST_F(FetchingWorker, KeepsAParentThatHasArrivedWhileItsDigestWaitsForTheDisk) {
+  leave_state();
+  small_state_bytes_ = 0;
+  const AlignedBuffer state = parent_state();
+  std::atomic<bool> is_deleting = false, may_go_on = false;
+  const StateStore::Remove slowly = [&](const std::filesystem::path& file) {
+    is_deleting = true;
+    for (int i = 0; !may_go_on && i < 1000; ++i) std::this_thread::sleep_for(10ms);
+    return std::filesystem::remove(file);
+  };
+  play(
+      [&](Connection worker, std::string) -> Awaitable<void> {
+        const message::LeaseOrder order = lease(state);
+        co_await send(worker, order);
+        const Connection reader = co_await asked();
+        const message::Release release{ModelId(5), Version(1), Attempt(3)};
+        co_await send(worker, release);
+        while (!is_deleting) co_await next<message::Heartbeat>(worker);
+        give_meanwhile(reader, state.span());
+        const bool has_arrived = co_await hangs_up(reader);
+        EXPECT_TRUE(has_arrived);
+        co_await tell_gone(worker, Attempt(8));
+        int beats = 0;
+        const auto let_go = [&] { may_go_on = ++beats >= 2; };  // the second one was begun after the order had come
+        const std::string end = co_await outcome(worker, let_go);
+        EXPECT_EQ(end, "result of 8");
+      },
+      slowly);
 }
 
 // Only the coordinator has lost the source, or it relays what it has of it. The last byte comes after 4 s.
