@@ -204,5 +204,22 @@ TEST(Lerp, ArrivesAtItsEnd) {
   EXPECT_DOUBLE_EQ(lerp_(y, f64({10}, {1}), 0.75).item<double>(), 8);
 }
 
+// PyTorch's gradients; those of second order are NaN there.
+TEST(Gradient, OfAtan2AtZeroIsZero) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const double zero : {0.0, -0.0}) {
+      const Tensor a = to(f64({0, zero, 0, 1, 1e-200}, {5}), dtype).set_requires_grad();
+      const Tensor b = to(f64({zero, 0, 2, 0, 1e-200}, {5}), dtype).set_requires_grad();
+      const std::vector<Tensor> g = grad({sum(atan2(a, b))}, {a, b}, {.create_graph = true});
+      EXPECT_EQ(values(g[0]), (std::vector<double>{0, 0, 0.5, 0, 0})) << name(dtype);
+      EXPECT_EQ(values(g[1]), (std::vector<double>{0, 0, 0, -1, 0})) << name(dtype);
+      for (const Tensor& second : grad({sum(g[0]) + sum(g[1])}, {a, b})) {
+        EXPECT_EQ(values(second)[0], 0) << name(dtype);
+        EXPECT_EQ(values(second)[1], 0) << name(dtype);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hop::autograd
