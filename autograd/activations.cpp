@@ -5,6 +5,7 @@
 
 #include "autograd/composed_internal.h"
 #include "autograd/half_internal.h"
+#include "autograd/record.h"
 #include "autograd/view.h"
 #include "base/error.h"
 #include "base/words.h"
@@ -132,8 +133,17 @@ Tensor softsign(const Tensor& x) {
 Tensor logit(const Tensor& x, std::optional<double> eps) {
   if (any_half(x)) return rounded_like(logit(in_f32(x), eps), x);
   kernels::expect_floating("logit", x);
-  const Tensor p = eps ? clamp(x, *eps, 1 - *eps) : x;
-  return log(p / (1 - p));
+  const double low = eps.value_or(0), high = 1 - low;
+  const Tensor p = eps ? kernels::clamp(x, low, high) : x;
+  const Tensor y = kernels::log(kernels::div(p, kernels::sub(1, p)));
+  if (!autograd::is_recorded(x)) return y;
+  // Infinite at 0 and 1. Outside of the bounds it is 0, or NaN where there are no bounds but those of the function.
+  return autograd::record("logit", y, {x}, [=, saved = autograd::save(x)](autograd::BackwardContext& c) {
+    const Tensor at = c.value(saved);
+    const Tensor outside = kernels::logical_or(kernels::lt(at, low), kernels::gt(at, high));
+    const Tensor safe = where(outside, 0.5, at);
+    c.set(0, where(outside, eps ? 0.0 : std::nan(""), c.grad() / (safe * (1 - safe))));
+  });
 }
 
 Tensor clamp(const Tensor& x, const Tensor& min, const Tensor& max) {

@@ -43,7 +43,8 @@ Tensor softshrink(const Tensor& x, double lambd = 0.5);
 Tensor tanhshrink(const Tensor& x);
 /// x where x > threshold, else value.
 Tensor threshold(const Tensor& x, double threshold, double value);
-/// torch.logit: log(x / (1 - x)), the inverse of sigmoid. With `eps` x is clamped to eps..1-eps first.
+/// torch.logit: log(x / (1 - x)), the inverse of sigmoid. With `eps` x is clamped to eps..1-eps first. The gradient at
+/// the bounds is 1 / (x (1 - x)), infinite at 0 and 1.
 Tensor logit(const Tensor& x, std::optional<double> eps = std::nullopt);
 
 /// torch.clamp with bounds for each element: `max` where it is below `min`. An undefined bound is none. The gradient

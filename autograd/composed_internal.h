@@ -27,12 +27,7 @@ inline int existing_dim(const char* op, const Tensor& x, std::int64_t dim) {
 /// x is defined, and `dims` names dimensions of x, each at most once (Error, IndexError).
 inline void expect_dims(const char* op, const Tensor& x, const Dims& dims) {
   kernels::expect_defined(op, x);
-  bool named[kMaxDims] = {};
-  for (const std::int64_t dim : dims) {
-    bool& is_named = named[normalize_dim(dim, x.dim(), op)];
-    if (is_named) throw IndexError("[" + std::string(op) + "] dimension " + std::to_string(dim) + " is named twice");
-    is_named = true;
-  }
+  kernels::named_dims(op, x.dim(), dims);
 }
 
 /// Each result of a reduction over `dims` has at least one value to reduce (ShapeError).

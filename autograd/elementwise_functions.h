@@ -107,8 +107,8 @@ Tensor div(kernels::Input a, kernels::Input b);
 /// where(b >= 0, 0, g * (y * log(where(b >= 0, 1, a)))), g * (y * log(where(a == 0, 1, a)))). Throws DtypeError for
 /// bool.
 Tensor pow(kernels::Input a, kernels::Input b);
-/// y = atan2(a, b). Gradients: of a: g * (b / (a * a + b * b)); of b: -g * (a / (a * a + b * b)). Integers and bool
-/// become f32.
+/// y = atan2(a, b). Gradients: of a: g * (b / where(a * a + b * b == 0, HUGE_VAL, a * a + b * b)); of b: -g * (a /
+/// where(a * a + b * b == 0, HUGE_VAL, a * a + b * b)). Integers and bool become f32.
 Tensor atan2(kernels::Input a, kernels::Input b);
 /// y = hypot(a, b). Gradients: of a: g * (a / y); of b: g * (b / y). Integers and bool become f32.
 Tensor hypot(kernels::Input a, kernels::Input b);

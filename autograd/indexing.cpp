@@ -218,6 +218,7 @@ Tensor index_put(const Tensor& x, const Indices& at, kernels::Input values, bool
 }
 
 const Tensor& index_put_(const Tensor& x, const Indices& at, kernels::Input values, bool accumulate) {
+  kernels::expect_defined("index_put_", x);
   const Part part = part_of(x, at);
   if (!part.picks.empty() || part.is_copied) return copy_(x, index_put(x, at, values, accumulate));
   const Tensor y = fitting(x, values, part.view.shape());

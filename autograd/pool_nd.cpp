@@ -101,7 +101,7 @@ Tensor powers(const char* op, const Tensor& x, double p) {
 
 void expect_no_average(const char* op, bool count_include_pad, const std::optional<std::int64_t>& divisor) {
   if (count_include_pad && !divisor) return;
-  throw ShapeError(expected(op) + "neither count_include_pad nor divisor_override, which belong to averages");
+  throw ShapeError(expected(op) + kernels::kNoOptionsOfAverages);
 }
 
 /// The sum of `count` values to the power of 1 / p, from their mean.

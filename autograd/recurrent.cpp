@@ -15,6 +15,7 @@
 #include "autograd/reduce.h"
 #include "autograd/view.h"
 #include "kernels/copy.h"
+#include "kernels/expect_internal.h"
 #include "kernels/matmul.h"
 #include "kernels/recurrent.h"
 #include "kernels/recurrent_rules.h"
@@ -165,6 +166,7 @@ std::vector<Tensor> sequence(const RecurrentInputs& in) {
 
 LstmSequence lstm_sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const Tensor& h_0,
                            const Tensor& c_0, bool reverse) {
+  kernels::expect_same_device("lstm_sequence", {&x_gates, &weight, &h_0, &c_0});
   if (any_half(x_gates, weight, bias, h_0, c_0)) {
     const LstmSequence wide =
         lstm_sequence(in_f32(x_gates), in_f32(weight), in_f32(bias), in_f32(h_0), in_f32(c_0), reverse);
@@ -175,6 +177,7 @@ LstmSequence lstm_sequence(const Tensor& x_gates, const Tensor& weight, const Te
 }
 
 Tensor gru_sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const Tensor& h_0, bool reverse) {
+  kernels::expect_same_device("gru_sequence", {&x_gates, &weight, &h_0});
   if (any_half(x_gates, weight, bias, h_0)) {
     return rounded_like(gru_sequence(in_f32(x_gates), in_f32(weight), in_f32(bias), in_f32(h_0), reverse), x_gates);
   }

@@ -96,15 +96,10 @@ Tensor select(const Tensor& x, std::int64_t dim, std::int64_t index) {
 Tensor squeeze(const Tensor& x, const Dims& dims) {
   if (dims.size() == 1) return record_reshape("squeeze", kernels::squeeze(x, dims[0]), x);
   kernels::expect_defined("squeeze", x);
-  bool is_named[kMaxDims] = {};
-  for (const std::int64_t dim : dims) {
-    bool& named = is_named[normalize_dim(dim, x.dim(), "squeeze")];
-    if (named) throw IndexError("[squeeze] dimension " + std::to_string(dim) + " is named twice");
-    named = true;
-  }
+  const auto is_named = kernels::named_dims("squeeze", x.dim(), dims);
   Tensor y = x.as_strided(x.shape(), x.strides(), x.storage_offset());
   for (int d = x.dim() - 1; d >= 0; --d) {
-    if (is_named[d]) y = kernels::squeeze(y, d);
+    if (is_named[static_cast<std::size_t>(d)]) y = kernels::squeeze(y, d);
   }
   return record_reshape("squeeze", std::move(y), x);
 }

@@ -83,6 +83,16 @@ void expect_shape(const char* op, const char* what, const Tensor& x, const Shape
   }
 }
 
+std::array<bool, kMaxDims> named_dims(const char* op, int rank, std::span<const std::int64_t> dims) {
+  std::array<bool, kMaxDims> named{};
+  for (const std::int64_t dim : dims) {
+    bool& is_named = named[static_cast<std::size_t>(normalize_dim(dim, rank, op))];
+    if (is_named) throw IndexError("[" + std::string(op) + "] dimension " + std::to_string(dim) + " is named twice");
+    is_named = true;
+  }
+  return named;
+}
+
 void expect_eps(const char* op, double eps) {
   if (eps >= 0 && std::isfinite(eps)) return;
   throw ConfigError(prefix(op) + "a finite eps of at least 0, got " + shortest(eps));

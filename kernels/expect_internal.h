@@ -1,7 +1,9 @@
 // Checks of operands before an operation runs. Each throws an error of the form `[op] expected X, got Y`.
 #pragma once
 
+#include <array>
 #include <initializer_list>
+#include <span>
 #include <string>
 
 #include "kernels/layout_internal.h"
@@ -30,6 +32,8 @@ Tensor result_in(const char* op, const Tensor& out, const Shape& shape, DType dt
                  Layout layout = Layout::contiguous);
 /// ShapeError with `what` naming the operand, unless x has `shape`.
 void expect_shape(const char* op, const char* what, const Tensor& x, const Shape& shape);
+/// Which of the dimensions 0..rank-1 `dims` names. Throws IndexError for one out of range or named twice.
+std::array<bool, kMaxDims> named_dims(const char* op, int rank, std::span<const std::int64_t> dims);
 /// ConfigError unless eps, which a normalisation adds to a variance, is finite and at least 0.
 void expect_eps(const char* op, double eps);
 

@@ -95,15 +95,15 @@ PoolShape average_shape(const Shape& x, const Shape& y, const Pool2dOptions& o) 
 
 void expect_max_options(const char* op, const Pool2dOptions& o) {
   if (o.count_include_pad && !o.divisor_override) return;
-  throw ShapeError(prefix(op) + "neither count_include_pad nor divisor_override, which belong to averages");
+  throw ShapeError(prefix(op) + kNoOptionsOfAverages);
 }
 
 void expect_average_options(const char* op, const Pool2dOptions& o) {
   if (o.dilation != std::array<std::int64_t, 2>{1, 1}) {
-    throw ShapeError(prefix(op) + "a dilation of 1, because only maxima have another, got (" +
-                     std::to_string(o.dilation[0]) + ", " + std::to_string(o.dilation[1]) + ")");
+    throw ShapeError(prefix(op) + kNoDilation + ", got (" + std::to_string(o.dilation[0]) + ", " +
+                     std::to_string(o.dilation[1]) + ")");
   }
-  if (o.divisor_override == 0) throw ShapeError(prefix(op) + "a divisor_override other than 0, got 0");
+  if (o.divisor_override == 0) throw ShapeError(prefix(op) + kDivisorOtherThanZero);
 }
 
 /// An uninitialised image in the layout of x.

@@ -24,6 +24,13 @@ struct Pool2dOptions {
 
 namespace kernels {
 
+/// What the errors of all pooling operations and layers say that they expected: of a maximum with options of averages,
+/// of an average with a dilation, and of an average with a divisor of 0.
+inline constexpr const char* kNoOptionsOfAverages =
+    "neither count_include_pad nor divisor_override, which belong to averages";
+inline constexpr const char* kNoDilation = "a dilation of 1, because only maxima have another";
+inline constexpr const char* kDivisorOtherThanZero = "a divisor_override other than 0, got 0";
+
 struct MaxPool2dResult {
   Tensor y{};        ///< (N, C, P, Q)
   Tensor indices{};  ///< i64 (N, C, P, Q): h * W + w of the first maximum in each window

@@ -14,13 +14,8 @@ namespace hop::kernels {
 namespace {
 
 DimSet dim_set(const Shape& shape, DimList dims, const char* op) {
-  DimSet set{};
+  DimSet set = named_dims(op, shape.size(), dims);
   if (dims.empty()) set.fill(true);
-  for (const std::int64_t dim : dims) {
-    bool& member = set[static_cast<std::size_t>(normalize_dim(dim, shape.size(), op))];
-    if (member) throw IndexError("[" + std::string(op) + "] dimension " + std::to_string(dim) + " is named twice");
-    member = true;
-  }
   return set;
 }
 

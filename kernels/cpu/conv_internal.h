@@ -10,8 +10,18 @@ namespace hop::kernels::cpu {
 /// the f32 version.
 void conv2d_by_products(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight,
                         const Tensor& bias, const Tensor& y);
-/// f32: cached oneDNN primitives. Images may also be dense with channels last.
+/// f32: cached oneDNN primitives. Images may also be dense with channels last. images_for_onednn() is at least z.n.
 void conv2d_with_onednn(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight,
                         const Tensor& bias, const Tensor& y);
+
+/// How many images oneDNN can take at a time; 0: not even one. The kernels of oneDNN 2.6.3 count bytes in 32 bits
+/// within a tensor, and, of a plane, the bytes of several blocks of channels.
+std::int64_t images_for_onednn(const ConvSizes& sizes);
+/// f32: the batch cut into parts of at most `images`, each through oneDNN. The weight's gradient is the sum of theirs.
+void conv2d_in_parts(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                     const Tensor& y, std::int64_t images);
+/// f32: conv2d_by_products() on f64 copies, slow and right for any size.
+void conv2d_in_doubles(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                       const Tensor& y);
 
 }  // namespace hop::kernels::cpu

@@ -1,6 +1,7 @@
 // Chooses the code for a product: our own loops, oneDNN's matrix-vector product, or a cached oneDNN matmul primitive. A
 // function of shape, dtype and the thread's precision alone.
 #include <algorithm>
+#include <limits>
 
 #include "kernels/copy.h"
 #include "kernels/cpu/product_internal.h"
@@ -20,10 +21,6 @@ bool is_own(const Product& p) {
   const std::int64_t work = p.rows * p.n * p.k;
   return p.y.dtype() == DType::f64 || (p.rows > 1 && p.n > 1 && work <= kLargest) || work <= kSmallestVector;
 }
-
-/// Rounding and packing cost one pass over each factor, which does not pay if only few rows or columns share the
-/// factor.
-bool is_worth_rounding(const Product& p) { return p.rows >= 16 && p.n >= 16 && p.k >= 16; }
 
 void multiply(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
   const Product p = make_product(a, b, bias, y);
@@ -64,6 +61,13 @@ void matmul(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias
 }
 
 }  // namespace
+
+bool is_worth_rounding(const Product& p) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  if (p.a.batch.numel() * p.m * p.k > kMost || p.b.batch.numel() * p.k * p.n > kMost) return false;
+  return p.rows >= 16 && p.n >= 16 && p.k >= 16;
+}
+
 }  // namespace hop::kernels::cpu
 
 namespace hop::kernels {

@@ -54,6 +54,9 @@ void for_each_matrix(const Product& p, const F& f) {
 void multiply_in_loops(const Product& product);
 /// f32 through oneDNN. `op` names the call in errors.
 void multiply_with_onednn(const char* op, const Product& product);
+/// Whether multiply_as_bf16() is to be used: rounding and packing cost one pass over each factor, which does not pay if
+/// only few rows or columns share the factor. oneDNN 2.6.3 counts the elements of a factor in 32 bits.
+bool is_worth_rounding(const Product& product);
 /// f32 with factors rounded to bf16, sums in f32, through oneDNN.
 void multiply_as_bf16(const char* op, const Product& product);
 

@@ -14,15 +14,13 @@ namespace hop::nn::detail {
 /// ConfigError for options of averages.
 inline void check_max_mode(const char* op, const PoolMode& mode) {
   if (mode.count_include_pad && !mode.divisor_override) return;
-  throw ConfigError("[" + std::string(op) +
-                    "] expected neither count_include_pad nor divisor_override, which belong to averages");
+  throw ConfigError("[" + std::string(op) + "] expected " + kernels::kNoOptionsOfAverages);
 }
 
 /// ConfigError for a dilation, which only maxima have, and for a divisor of 0.
 inline void check_average(const char* op, bool has_dilation_of_one, const std::optional<std::int64_t>& divisor) {
-  if (!has_dilation_of_one)
-    throw ConfigError("[" + std::string(op) + "] expected a dilation of 1, because only maxima have another");
-  if (divisor == 0) throw ConfigError("[" + std::string(op) + "] expected a divisor_override other than 0, got 0");
+  if (!has_dilation_of_one) throw ConfigError("[" + std::string(op) + "] expected " + kernels::kNoDilation);
+  if (divisor == 0) throw ConfigError("[" + std::string(op) + "] expected " + kernels::kDivisorOtherThanZero);
 }
 
 /// ConfigError for a size below 1 that is not kKeepSize.

@@ -204,5 +204,48 @@ TEST(Lerp, ArrivesAtItsEnd) {
   EXPECT_DOUBLE_EQ(lerp_(y, f64({10}, {1}), 0.75).item<double>(), 8);
 }
 
+// PyTorch's gradients, also where the function ends.
+TEST(Gradient, OfLogitIsInfiniteAtZeroAndOne) {
+  for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
+    const auto gradient = [dtype](std::optional<double> eps) {
+      const Tensor x = to(f64({0, 1, 0.25, -0.5, 1.5, std::nan("")}, {6}), dtype).set_requires_grad();
+      return values(to(grad({sum(logit(x, eps))}, {x})[0], DType::f64));
+    };
+    const double tolerance = is_half(dtype) ? 0.02 : 1e-6;
+    const std::vector<double> open = gradient(std::nullopt), closed = gradient(0.0), within = gradient(0.25);
+    EXPECT_EQ(open[0], HUGE_VAL) << name(dtype);
+    EXPECT_EQ(open[1], HUGE_VAL) << name(dtype);
+    EXPECT_NEAR(open[2], 16.0 / 3, tolerance) << name(dtype);
+    EXPECT_TRUE(std::isnan(open[3]) && std::isnan(open[4]) && std::isnan(open[5])) << name(dtype);
+    EXPECT_EQ(closed[0], HUGE_VAL) << name(dtype);
+    EXPECT_EQ(closed[1], HUGE_VAL) << name(dtype);
+    for (const std::size_t outside : {3, 4}) EXPECT_EQ(closed[outside], 0) << name(dtype);
+    for (const std::size_t outside : {0, 1, 3, 4}) EXPECT_EQ(within[outside], 0) << name(dtype);
+    EXPECT_NEAR(within[2], 16.0 / 3, tolerance) << name(dtype);
+    EXPECT_TRUE(std::isnan(closed[5]) && std::isnan(within[5])) << name(dtype);
+  }
+  const Tensor x = leaf({0, 0.25, 1}, {3});
+  const Tensor once = grad({sum(logit(x, 0.1))}, {x}, {.create_graph = true})[0];
+  EXPECT_NEAR(values(grad({sum(once)}, {x})[0])[1], -128.0 / 9, 1e-9);
+  EXPECT_EQ(values(grad({sum(grad({sum(logit(x, 0.1))}, {x}, {.create_graph = true})[0])}, {x})[0])[0], 0);
+}
+
+// PyTorch's gradients; those of second order are NaN there.
+TEST(Gradient, OfAtan2AtZeroIsZero) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const double zero : {0.0, -0.0}) {
+      const Tensor a = to(f64({0, zero, 0, 1, 1e-200}, {5}), dtype).set_requires_grad();
+      const Tensor b = to(f64({zero, 0, 2, 0, 1e-200}, {5}), dtype).set_requires_grad();
+      const std::vector<Tensor> g = grad({sum(atan2(a, b))}, {a, b}, {.create_graph = true});
+      EXPECT_EQ(values(g[0]), (std::vector<double>{0, 0, 0.5, 0, 0})) << name(dtype);
+      EXPECT_EQ(values(g[1]), (std::vector<double>{0, 0, 0, -1, 0})) << name(dtype);
+      for (const Tensor& second : grad({sum(g[0]) + sum(g[1])}, {a, b})) {
+        EXPECT_EQ(values(second)[0], 0) << name(dtype);
+        EXPECT_EQ(values(second)[1], 0) << name(dtype);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hop::autograd

@@ -7,6 +7,7 @@
 #include "kernels/copy.h"
 #include "kernels/random.h"
 #include "kernels/view.h"
+#include "tests/autograd/public_functions.h"
 #include "tests/autograd/support.h"
 
 namespace hop::autograd {
@@ -312,6 +313,7 @@ TEST(HostileInput, OfTooManyPiecesIsAShapeErrorThatNamesTheirNumber) {
 struct Write {
   std::string name;
   std::function<void(const Tensor& y, const Tensor& x)> run;
+  bool writes_one_number = false;  ///< without a look at y or x
 };
 
 const std::vector<Write>& writes() {
@@ -322,6 +324,26 @@ const std::vector<Write>& writes() {
       {"mul_", [](const Tensor& y, const Tensor& x) { mul_(y, x); }},
       {"lerp_", [](const Tensor& y, const Tensor& x) { lerp_(y, x, 0.25); }},
       {"lerp_ behind the middle", [](const Tensor& y, const Tensor& x) { lerp_(y, x, 0.75); }},
+      {"sub_", [](const Tensor& y, const Tensor& x) { sub_(y, x); }},
+      {"sub_ with a factor", [](const Tensor& y, const Tensor& x) { sub_(y, x, 3); }},
+      {"div_", [](const Tensor& y, const Tensor& x) { div_(y, x); }},
+      {"index_put_ of all", [](const Tensor& y, const Tensor& x) { index_put_(y, Ellipsis, x); }},
+      {"index_put_ of a sum", [](const Tensor& y, const Tensor& x) { index_put_(y, Ellipsis, x, true); }},
+      {"index_put_ at positions",
+       [](const Tensor& y, const Tensor& x) { index_put_(y, flip(arange(y.size(0)), {0}), x); }},
+      {"index_put_ of a sum at positions",
+       [](const Tensor& y, const Tensor& x) { index_put_(y, zeros({y.size(0)}, DType::i64), x, true); }},
+      {"zero_", [](const Tensor& y, const Tensor&) { zero_(y); }, true},
+      {"fill_", [](const Tensor& y, const Tensor&) { fill_(y, 5); }, true},
+      {"sub_ of a number", [](const Tensor& y, const Tensor&) { sub_(y, 3); }},
+      {"div_ by a number", [](const Tensor& y, const Tensor&) { div_(y, 3); }},
+      {"index_put_ of a number", [](const Tensor& y, const Tensor&) { index_put_(y, Ellipsis, 3); }},
+      {"index_put_ of a number at positions",
+       [](const Tensor& y, const Tensor&) { index_put_(y, zeros({1}, DType::i64), 3); }},
+      {"embedding_renorm_",
+       [](const Tensor& y, const Tensor&) {
+         embedding_renorm_(y.dim() == 2 ? y : unsqueeze(y, 1), zeros({1}, DType::i64), 0.5);
+       }},
       {"add_ of a number", [](const Tensor& y, const Tensor&) { add_(y, 3); }},
       {"mul_ by a number", [](const Tensor& y, const Tensor&) { mul_(y, 3); }},
   };
@@ -358,11 +380,41 @@ TEST(HostileInput, ThatOverlapsWhatIsWrittenCountsAsItWasBefore) {
   }
 }
 
+TEST(HostileInput, PositionsThatAreWrittenCountAsTheyWereBefore) {
+  const auto fresh = [] { return Tensor::from<std::int64_t>({2, 0, 1, 5, 4, 3}, {6}); };
+  for (const bool whole : {true, false}) {
+    const Tensor y = fresh(), before = fresh();
+    const auto at = [&](const Tensor& x) { return whole ? x : slice(x, 0, 0, 3); };
+    const Tensor expected = index_put(before, at(before), at(before) * 10);
+    index_put_(y, at(y), at(y) * 10);
+    EXPECT_EQ(values(y), values(expected));
+    const Tensor z = fresh();
+    index_put_(z, at(z), at(z));
+    EXPECT_EQ(values(z), values(index_put(before, at(before), at(before))));
+  }
+}
+
+TEST(HostileInput, OfWritesIsTriedForEveryFunctionThatWrites) {
+  std::set<std::string> tried, missing;
+  for (const Write& write : writes()) tried.insert(write.name.substr(0, write.name.find(' ')));
+  for (const std::string& name : public_functions()) {
+    if (name.ends_with("_") && !tried.contains(name)) missing.insert(name);
+  }
+  EXPECT_EQ(missing, std::set<std::string>());
+  EXPECT_GE(tried.size(), 10U);
+}
+
 TEST(HostileInput, ThatRepeatsElementsCannotBeWritten) {
   const Tensor one = ones({1}), buffer = ones({6});
   for (const Tensor& y : {expand(one, {3}), buffer.as_strided({3, 3}, {1, 1}, 0), expand(ones({2, 1}), {2, 3})}) {
-    for (const Write& write : writes())
+    for (const Write& write : writes()) {
+      if (write.writes_one_number) {  // the same in every repetition
+        write.run(y, {});
+        EXPECT_EQ(values(y)[0], values(y).back()) << write.name;
+        continue;
+      }
       EXPECT_THROW(write.run(y, ones(y.shape())), ShapeError) << write.name << " " << y.describe();
+    }
     EXPECT_THROW(kernels::uniform_(y, 0, 1, {}), ShapeError);
     EXPECT_THROW(kernels::normal_(y, 0, 1, {}), ShapeError);
   }

@@ -81,6 +81,8 @@ std::vector<Call> structured_calls() {
          stack({kX, u});
        }},
       {"zeros_like", [](U u) { zeros_like(u); }},
+      {"empty_like", [](U u) { empty_like(u); }},
+      {"is_contiguous", [](U u) { is_contiguous(u, MemoryFormat::channels_last); }},
       {"ones_like", [](U u) { ones_like(u); }},
       {"contiguous", [](U u) { contiguous(u); }},
       {"contiguous", [](U u) { kernels::contiguous(u); }},
@@ -160,7 +162,52 @@ std::vector<Call> structured_calls() {
        }},
       {"adaptive_max_pool_with_indices", [](U u) { adaptive_max_pool_with_indices(u, {1}); }},
       {"max_pool2d", [](U u) { max_pool2d(u, 2); }},
+      {"max_pool2d", [](U u) { max_pool2d_with_indices(u); }},
       {"max_pool1d", [](U u) { max_pool1d(u, 2); }},
+      {"max_pool3d", [](U u) { max_pool3d(u, 2); }},
+      {"avg_pool1d", [](U u) { avg_pool1d(u, 2); }},
+      {"avg_pool3d", [](U u) { avg_pool3d(u, 2); }},
+      {"adaptive_avg_pool", [](U u) { adaptive_avg_pool(u, {1}); }},
+      {"adaptive_max_pool", [](U u) { adaptive_max_pool(u, {1}); }},
+      {"unfold", [](U u) { unfold(u, {}); }},
+      {"fold",
+       [](U u) {
+         fold(u, {2, 2}, {});
+       }},
+      {"conv_transpose2d", [](U u) { conv_transpose2d(u, kFilter); }},
+      {"conv_transpose2d", [](U u) { conv_transpose2d(kImage, u); }},
+      {"group_norm", [](U u) { group_norm(u, 1); }},
+      {"attention", [](U u) { attention(u, kImage, kImage, 1); }},
+      {"attention", [](U u) { attention(kImage, u, kImage, 1); }},
+      {"attention", [](U u) { attention(kImage, kImage, u, 1); }},
+      {"lstm_sequence",
+       [](U u) {
+         lstm_sequence(u, ones({4, 1}), {}, ones({1, 1}), ones({1, 1}));
+       }},
+      {"lstm_sequence",
+       [](U u) {
+         lstm_sequence(ones({1, 1, 4}), u, {}, ones({1, 1}), ones({1, 1}));
+       }},
+      {"lstm_sequence",
+       [](U u) {
+         lstm_sequence(ones({1, 1, 4}), ones({4, 1}), {}, u, ones({1, 1}));
+       }},
+      {"lstm_sequence",
+       [](U u) {
+         lstm_sequence(ones({1, 1, 4}), ones({4, 1}), {}, ones({1, 1}), u);
+       }},
+      {"gru_sequence",
+       [](U u) {
+         gru_sequence(u, ones({3, 1}), {}, ones({1, 1}));
+       }},
+      {"gru_sequence",
+       [](U u) {
+         gru_sequence(ones({1, 1, 3}), u, {}, ones({1, 1}));
+       }},
+      {"gru_sequence",
+       [](U u) {
+         gru_sequence(ones({1, 1, 3}), ones({3, 1}), {}, u);
+       }},
       {"lp_pool1d", [](U u) { lp_pool1d(u, 2); }},
       {"lp_pool2d", [](U u) { lp_pool2d(u, 2); }},
       {"lp_pool3d", [](U u) { lp_pool3d(u, 2); }},
@@ -220,6 +267,8 @@ std::vector<Call> structured_calls() {
       {"matmul", [](U u) { matmul(kX, u); }},
       {"linear", [](U u) { linear(u, kX); }},
       {"linear", [](U u) { linear(kX, u); }},
+      {"linear", [](U u) { linear_relu(u, kX); }},
+      {"linear", [](U u) { linear_relu(kX, u); }},
       {"matmul", [](U u) { kernels::matmul(u, kX); }},
       {"linear", [](U u) { kernels::linear(u, kX, {}); }},
       {"conv2d", [](U u) { conv2d(u, kFilter); }},
@@ -327,6 +376,8 @@ std::vector<Call> structured_calls() {
       {"repeat_interleave", [](U u) { repeat_interleave(kX, u, 0); }},
       {"where", [](U u) { where(u); }},
       {"max", [](U u) { max(u, 0); }},
+      {"max", [](U u) { max_with_indices(u, 0); }},
+      {"min", [](U u) { min_with_indices(u, 0); }},
       {"min", [](U u) { min(u, 0); }},
       {"add", [](U u) { add(u, kX, 2); }},
       {"add", [](U u) { add(kX, u, 2); }},
@@ -414,6 +465,10 @@ std::vector<Call> structured_calls() {
       {"prelu", [](U u) { prelu(kX, u); }},
       {"glu", [](U u) { glu(u); }},
       {"softsign", [](U u) { softsign(u); }},
+      {"hardshrink", [](U u) { hardshrink(u); }},
+      {"softshrink", [](U u) { softshrink(u); }},
+      {"tanhshrink", [](U u) { tanhshrink(u); }},
+      {"threshold", [](U u) { threshold(u, 1, 2); }},
       {"logit", [](U u) { logit(u); }},
       {"lerp", [](U u) { lerp(u, kX, 0.5); }},
       {"lerp", [](U u) { lerp(kX, u, 0.5); }},
@@ -457,6 +512,8 @@ std::vector<Call> structured_calls() {
       {"dropout", [](U u) { kernels::dropout(u, 0.5, {}); }},
       {"dropout", [](U u) { dropout(u, 0.5, {}); }},
       {"dropout", [](U u) { dropout(u, 0.5, {}, false); }},
+      {"index_put_", [](U u) { index_put_(u, 0, 1); }},
+      {"index_put", [](U u) { index_put_(kX, 0, u); }},
   };
 }
 

@@ -4,25 +4,40 @@
 // run.
 // Long because each primitive has its own way to be called, and all of them share the guards.
 //
-// Faults of oneDNN 2.6.3 that are known in public and lie near our calls (uxlfoundation/oneDNN, issue or commit):
-//   #6035       1x1, strided, channels last, fewer channels than a block: weight gradient overruns its scratchpad   [*]
-//   540d3dcd0b  AVX2, one input channel: channels last is taken for planes (the same bytes), another kernel is chosen
-//   0648a3589f  AVX2, 1x1: code offsets beyond 2 GiB, from images of some 100 million elements on: too large to try
-//   here b552ce7c6f  the same with AVX, 1x1, backward 3a71229914  AVX2: 32-bit offsets inside an image: too large to
-//   try here aa9426c2b3  reorder into blocks with a rest, on several threads: wrong values [*] dde1626d7c  reorder
-//   between two block sizes (in 2.6.1 already)                                                 [*] c67bd97789  reorders
-//   made on several threads at once: a race for pairs of types that oneDNN does not know; ours it does af9c118811 sgemm
-//   reads behind its copy of A in its own workspace                                              [*] b3ebff028c  sgemm:
-//   32-bit sizes of its workspace: too large to try here #1486       sgemm on AVX2: equal columns give sums that differ
-//   in their last bits 14a472515e  matmul in bf16, k cut over threads, a rest of columns: overruns its buffer [*]
-//   25837c06de  depthwise weight gradient: too many channels at once (in 2.6 already)                              [*]
-// [*] has a test below, or lies within the random shapes.
+// clang-format off
+// Faults of oneDNN 2.6.3 that are known in public and lie near our calls (uxlfoundation/oneDNN, issue or commit), and
+// what keeps them away: a test [T] below or its random shapes, a guard of ours [G], or why they cannot be met [N].
+//   #6035       [T,G] 1x1, strided, channels last, fewer channels than a block: the weight gradient overruns its
+//                     scratchpad. overruns_with_nhwc() chooses another format.
+//   540d3dcd0b  [T]   AVX2, one input channel: channels last is taken for planes (the same bytes), so another kernel runs.
+//   0648a3589f  [G]   AVX2, 1x1, blocks of channels: offsets in the code beyond 2 GiB, from 16 million pixels on.
+//                     images_for_onednn() refuses such images; conv2d_in_doubles() takes them.
+//   b552ce7c6f  [G]   AVX2, 1x1: offsets in the code beyond 2 GiB into a weight of that size. images_for_onednn().
+//   3a71229914  [G]   AVX2: 32-bit offsets inside an image. images_for_onednn().
+//   c07fe05d9c, 317e45e138
+//               [G]   AVX2 and AVX-512: 32-bit sizes of whole batches. conv2d_in_parts() cuts a batch at 2 GiB.
+//   aa9426c2b3  [T]   reorder into blocks with a rest, on several threads: wrong values.
+//   dde1626d7c  [T]   reorder between two block sizes (in 2.6.1 already).
+//   c67bd97789  [G]   reorders that are made on several threads at once: a race. make_alone().
+//   af9c118811  [N]   a product without copies reads, and does not use, up to 192 bytes behind its workspace, 40 KB of
+//                     the heap: a fault only if the heap ended there.
+//   b3ebff028c  [N]   sgemm: a 32-bit product of the number of threads and 378, so from 5 million threads on.
+//   #1486       [N]   sgemm on AVX2: equal columns give sums that differ in their last bits. Within the tolerance of f32;
+//                     the bits of a product still depend on its shape and values alone.
+//   14a472515e  [T]   matmul in bf16, k cut over threads, a rest of columns: overruns its buffer.
+//   25837c06de  [T]   depthwise weight gradient: too many channels at once (in 2.6 already).
+//   ccf3439bd1  [G]   reorder of more than 2^31 elements: 32-bit strides. Those of images: images_for_onednn(); those of
+//                     the factors of bf16 products: is_worth_rounding().
+//   #5942       [T]   channels last, windows that see padding alone: a crash in later versions, none in 2.6.3.
+// clang-format on
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdlib>
 
 #include "kernels/conv.h"
+#include "kernels/copy.h"
+#include "kernels/cpu/conv_internal.h"
 #include "kernels/cpu/onednn_internal.h"
 #include "kernels/cpu/product_internal.h"
 #include "kernels/precision.h"
@@ -221,6 +236,78 @@ TEST(OneDnn, ConversionsIntoBlocksWithARestAreRight) {
   for (const std::int64_t channels : {34, 18}) {
     check({{2, channels, 63, 65}, {channels, channels / 2, 3, 3}, {.padding = {1, 1}, .groups = 2}, true, true});
     check({{2, channels, 63, 65}, {channels, channels / 2, 3, 3}, {.padding = {1, 1}, .groups = 2}, false, false});
+  }
+}
+
+// Kernels far larger than the image, of which a window meets a pixel or none.
+TEST(OneDnn, WindowsThatSeePaddingAloneAreRight) {
+  for (const bool last : {false, true}) {
+    check({{3, 64, 1, 1}, {1, 64, 125, 1}, {.stride = {2, 2}, .padding = {63, 63}}, last, last});
+    check({{2, 16, 1, 1}, {8, 16, 125, 1}, {.stride = {2, 2}, .padding = {62, 62}}, last, last});
+  }
+}
+
+ConvSizes sizes_of(const Shape& x, const Shape& weight, const Conv2dOptions& options) {
+  const Shape y = conv2d_shape(x, weight, options);
+  return {x[0], x[1], x[2], x[3], weight[0], weight[2], weight[3], y[2], y[3], options};
+}
+
+// The shapes are never allocated.
+TEST(OneDnn, TakesNoMoreThanItsOffsetsReach) {
+  const auto images = [](const Shape& x, const Shape& weight, const Conv2dOptions& options = {}) {
+    return cpu::images_for_onednn(sizes_of(x, weight, options));
+  };
+  EXPECT_EQ(images({256, 64, 112, 112}, {64, 64, 1, 1}), 668);   // 3.2 MB each
+  EXPECT_EQ(images({1024, 16, 112, 112}, {64, 16, 1, 1}), 668);  // of the larger side
+  EXPECT_EQ(images({1024, 64, 112, 112}, {16, 64, 3, 3}), 668);
+  EXPECT_EQ(images({1, 1, 4095, 4096}, {1, 1, 1, 1}), 2);  // one channel counts as a block
+  EXPECT_EQ(images({1, 1, 4096, 4096}, {1, 1, 1, 1}), 0);
+  EXPECT_EQ(images({1, 3, 8192, 4096}, {8, 3, 7, 7}, {.stride = {4, 4}}), 0);
+  EXPECT_EQ(images({1, 3, 2000, 2000}, {8, 3, 1, 1}, {.padding = {1100, 1100}}), 0);  // the result is too large
+  EXPECT_EQ(images({1, 1024, 1024, 1024}, {1, 1024, 1, 1}), 0);                       // 4 GiB
+  EXPECT_EQ(images({8, 16384, 1, 1}, {32768, 16384, 1, 1}), 0);                       // a weight of 2 GiB
+  EXPECT_GT(images({8, 1 << 20, 4, 4}, {1 << 20, 1, 3, 3}, {.groups = 1 << 20}), 8);  // depthwise: a weight of 36 MiB
+}
+
+TEST(OneDnn, RoundsNoFactorThatItsConversionsCannotCount) {
+  const auto is_rounded = [](std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch) {
+    const cpu::Factor a{{}, false, {batch}}, b{{}, false, {1}};
+    return cpu::is_worth_rounding({m, n, k, m * batch, a, b, {batch}, {}, {}});
+  };
+  EXPECT_TRUE(is_rounded(16, 16, 16, 1));
+  EXPECT_FALSE(is_rounded(15, 16, 16, 1));
+  EXPECT_TRUE(is_rounded(1 << 15, 1 << 15, (1 << 16) - 2, 1));
+  EXPECT_FALSE(is_rounded(1 << 15, 16, 1 << 16, 1));
+  EXPECT_FALSE(is_rounded(16, 1 << 15, 1 << 16, 1));
+  EXPECT_FALSE(is_rounded(1 << 10, 16, 1 << 11, 1 << 10));
+}
+
+TEST(OneDnn, ConvolutionsInPartsAndInDoublesAreRight) {
+  const Shape shape{5, 6, 7, 8}, weight_shape{4, 3, 3, 2};
+  const Conv2dOptions options{.stride = {2, 1}, .padding = {1, 0}, .groups = 2};
+  const ConvSizes z = sizes_of(shape, weight_shape, options);
+  const Tensor x = random_tensor(shape, DType::f32, 1), weight = random_tensor(weight_shape, DType::f32, 2);
+  const Tensor bias = random_tensor({4}, DType::f32, 3);
+  const Shape y_shape = conv2d_shape(shape, weight_shape, options);
+  const Tensor g = random_tensor(y_shape, DType::f32, 4);
+  for (const bool last : {false, true}) {
+    using Way = std::function<void(ConvPass, const Tensor&, const Tensor&, const Tensor&, const Tensor&)>;
+    const Way parts = [&](ConvPass pass, const Tensor& a, const Tensor& b, const Tensor& c, const Tensor& d) {
+      cpu::conv2d_in_parts(pass, z, a, b, c, d, 2);
+    };
+    const Way doubles = [&](ConvPass pass, const Tensor& a, const Tensor& b, const Tensor& c, const Tensor& d) {
+      cpu::conv2d_in_doubles(pass, z, a, b, c, d);
+    };
+    for (const Way& way : {parts, doubles}) {
+      const Tensor y = laid_out(Tensor::empty(y_shape, DType::f32), last), dx = laid_out(zeros(shape), last);
+      const Tensor dweight = zeros(weight_shape);
+      way(ConvPass::forward, laid_out(x, last), weight, bias, y);
+      way(ConvPass::input_grad, dx, weight, {}, laid_out(g, last));
+      way(ConvPass::weight_grad, laid_out(x, last), dweight, {}, laid_out(g, last));
+      EXPECT_TRUE(agrees(y, conv2d(in_double(x), in_double(weight), in_double(bias), options), 18));
+      EXPECT_TRUE(agrees(dx, conv2d_input_grad(in_double(g), in_double(weight), shape, options), 18));
+      EXPECT_TRUE(agrees(dweight, conv2d_weight_grad(in_double(g), in_double(x), weight_shape, options), 140));
+    }
   }
 }
 
