@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "autograd/grad_mode.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/words.h"
+#include "data/row_scaling.h"
 #include "hopper/build_model.h"
 #include "hopper/detail/metric_sums.h"
 #include "hopper/detail/process_host.h"
@@ -75,10 +78,44 @@ void check_settings(const Experiment& experiment, const data::Target& target) {
   }
 }
 
+std::string feature_title(const data::Dataset& dataset, std::size_t feature) {
+  const auto& table = dataset.manifest().table;
+  const std::string name = table ? table->feature_names().at(feature) : "";
+  return name.empty() ? "feature " + std::to_string(feature) : "column \"" + printable(name) + "\"";
+}
+
+// Every training row of this node. (Of validation rows, a few may lie a little outside of what training rows have.)
+void check_rows_in_unit_range(const data::Scaling& fitted, const data::Dataset& dataset) {
+  constexpr float kRounding = 1e-4F;
+  const data::RowScaling scaling(fitted);
+  const std::int64_t width = dataset.feature_shape().numel();
+  std::vector<float> scaled(static_cast<std::size_t>(width));
+  const auto check = [&]<class T>(const data::Partition& partition, T) {
+    using Wide = std::conditional_t<data::scaling_dtype(dtype_of<T>()) == DType::f64, double, float>;
+    const auto* row = reinterpret_cast<const T*>(partition.column(0).data());
+    for (std::int64_t r = 0; r < partition.rows(); ++r, row += width) {
+      scaling.apply<Wide>(row, scaled.data(), width);
+      const auto outside =
+          std::ranges::find_if(scaled, [](float x) { return !(x >= -kRounding && x <= 1 + kRounding); });
+      if (outside == scaled.end()) continue;
+      throw ConfigError("[data] columns: expected features from 0 to 1 for loss = \"elbo\", got " + shortest(*outside) +
+                        " in " + feature_title(dataset, static_cast<std::size_t>(outside - scaled.begin())) +
+                        "; for a CSV file write columns = { NAME = \"minmax\" } with the name of each column of "
+                        "numbers, otherwise scale = [offset, factor]");
+    }
+  };
+  for (std::uint32_t q = 0; q < dataset.partition_count(); ++q) {
+    if (!dataset.has_partition(PartitionId(q))) continue;
+    const data::Partition partition = dataset.partition(PartitionId(q), data::Verify::no);
+    visit_dtype(dataset.feature_dtype(), [&]<class T>(T zero) { check(partition, zero); });
+  }
+}
+
 // The bound takes each feature for a probability. Bytes are images; of other features only the rows tell.
 void check_unit_range(const Experiment& experiment, const data::Dataset& dataset) {
   const data::Scaling scaling = scaling_of(experiment, dataset);
-  if (dataset.feature_dtype() != DType::u8 || scaling.is_per_column()) return;
+  if (dataset.feature_dtype() != DType::u8 || scaling.is_per_column())
+    return check_rows_in_unit_range(scaling, dataset);
   const data::Scale& scale = scaling.all();
   const double least = (0 - scale.offset) * scale.factor, greatest = (255 - scale.offset) * scale.factor;
   if (least >= 0 && greatest <= 1 + 1e-6) return;
