@@ -163,7 +163,7 @@ TEST(PredictorFile, IsRefusedBeforeItsModelTakesMoreMemoryThanItsTensors) {
   Predictor predictor(linear({0, 0, 0, 1, 2, 3}, 2), table_schema(kClasses), Output::Scores, kLinear);
   const std::size_t before = ::hop::memory::peak();
   for (const char* model :
-       {"layer linear 50000\nlayer linear 50000\nlayer linear 2\n", "family mlp\ndepth = 900\nhidden = 60000\n"}) {
+       {"layer linear 50000\nlayer linear 50000\nlayer linear 2\n", "family vae\nhidden = 60000\nlatent = 60000\n"}) {
     SafetensorsMetadata metadata = metadata_of(predictor);
     metadata["model"] = model;
     save(predictor.module(), path, metadata);
