@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "base/json_depth_internal.h"
 #include "base/whole_number_internal.h"
 #include "base/words.h"
 
@@ -139,6 +140,8 @@ void settle_labels(DatasetOptions& options) {
 }  // namespace
 
 DatasetOptions parse_dataset_options(std::string_view text) {
+  if (is_deep_json(text))
+    throw ConfigError("[schema] expected a JSON object of texts, numbers and lists, got a deep one");
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) throw ConfigError("[schema] expected a JSON object, got " + printable(text));
   DatasetOptions options;

@@ -17,6 +17,7 @@
 #include "base/children_usage.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/input_file.h"
 #include "base/process_usage.h"
 #include "cli/commands.h"
 #include "cli/comparison.h"
@@ -24,6 +25,7 @@
 #include "hopper/build_model.h"
 #include "hopper/detail/extend.h"
 #include "hopper/detail/restore.h"
+#include "hopper/detail/unread_settings.h"
 #include "hopper/journal.h"
 #include "hopper/run.h"
 #include "hopper/strategy/strategies.h"
@@ -204,6 +206,24 @@ hopper::Experiment load(const std::string& file, std::vector<std::string> overri
   return hopper::load_experiment(file, overrides);
 }
 
+// What a run would refuse only when it begins, or in its first unit: the runs before it would have been for nothing.
+void check_run(const hopper::Experiment& experiment) try {
+  hopper::check_settings_read(experiment);
+  for (const auto& [name, dimension] : experiment.search.space) {
+    if (name != "accumulate") continue;
+    const auto* choices = std::get_if<hopper::Choices>(&dimension);
+    const auto* range = std::get_if<hopper::Range>(&dimension);
+    const auto check = [&](const hopper::Value& value) {
+      hopper::accumulated_batches(experiment, {{"accumulate", value}});
+    };
+    if (choices != nullptr) std::ranges::for_each(*choices, check);
+    if (range != nullptr) check(static_cast<std::int64_t>(range->max));
+  }
+} catch (const ConfigError& error) {
+  throw ConfigError("[compare] " + name_of(experiment) + ": " + error.what() +
+                    "; or leave this strategy out of --strategies. No strategy has run");
+}
+
 void write_files(const Comparison& comparison, const fs::path& folder) {
   for (const auto& [name, text] :
        {std::pair("compare.json", to_json(comparison)), std::pair("compare.csv", to_csv(comparison)),
@@ -215,7 +235,8 @@ void write_files(const Comparison& comparison, const fs::path& folder) {
 int compare(const CompareArguments& arguments) {
   const std::vector<std::string> strategies = arguments.strategies.empty() ? all_strategies() : arguments.strategies;
   const std::vector<std::string> workers = arguments.workers.empty() ? std::vector<std::string>{""} : arguments.workers;
-  std::vector<hopper::Experiment> experiments;  // all are read before the first one runs
+  expect_file(arguments.experiment, raise<ConfigError>);  // it is read for each strategy
+  std::vector<hopper::Experiment> experiments;            // all are read before the first one runs
   for (const std::string& strategy : strategies) {
     for (const std::string& count : workers) {
       std::vector<std::string> overrides = arguments.overrides;
@@ -230,6 +251,7 @@ int compare(const CompareArguments& arguments) {
     throw ConfigError("[compare] expected each strategy and number of workers once, got " + name_of(experiment) +
                       " twice");
   }
+  for (const hopper::Experiment& experiment : experiments) check_run(experiment);
   const fs::path folder = arguments.folder.empty() ? claim_folder() : fs::path(arguments.folder);
   if (fs::exists(folder) && !fs::is_empty(folder)) {
     throw ConfigError("[compare] --to: expected a new or empty folder, got " + folder.string());

@@ -50,6 +50,7 @@ bool is_onnx(const fs::path& file) {
 bool may_write(const fs::path& script) {
   std::error_code unknown;
   if (!fs::exists(script, unknown)) return !unknown;
+  if (!fs::is_regular_file(script, unknown)) return false;
   std::ifstream stream(script);
   std::string line;
   return std::getline(stream, line) && line == nn::kTorchScriptMark;

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/input_file.h"
 #include "base/words.h"
 #include "cli/network_option.h"
 #include "hopper/detail/toml_override.h"
@@ -72,6 +73,7 @@ Job read(TomlSection table, const std::string& origin) {
 }  // namespace
 
 std::optional<Job> read_job(const std::string& path, std::span<const std::string> overrides) {
+  expect_file_or_stream(path, raise<ConfigError>);
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   text << file.rdbuf();
@@ -81,7 +83,10 @@ std::optional<Job> read_job(const std::string& path, std::span<const std::string
   } catch (const ConfigError&) {
     return std::nullopt;  // whoever reads the experiment says what is wrong
   }
-  if (!file || !root.contains("job")) return std::nullopt;
+  if (!file || !root.contains("job")) {
+    expect_file(path, raise<ConfigError>);  // an experiment is read again for each line of the answer
+    return std::nullopt;
+  }
   for (const std::string& one : overrides) hopper::apply_override(root, one);
   TomlSection whole(root, "", path);
   Job job = read(*whole.section("job"), path);

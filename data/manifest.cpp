@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/json_depth_internal.h"
 #include "base/words.h"
 #include "data/entry_json_internal.h"
 #include "data/manifest_internal.h"
@@ -144,6 +145,7 @@ std::string to_json(const Manifest& manifest) {
 
 Manifest parse_manifest(const std::string& text, const std::filesystem::path& file) {
   try {
+    check_json_depth(text);
     Manifest manifest = decode(Json::parse(text));
     check_sums(manifest);
     return manifest;

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/input_file.h"
 
 namespace hop::data {
 namespace {
@@ -32,7 +33,8 @@ MappedFile::MappedFile(std::filesystem::path file) : file_(std::move(file)) {
   if (descriptor.get() < 0) fail(file_, "open");
   struct stat status {};
   if (::fstat(descriptor.get(), &status) != 0) fail(file_, "read the size of");
-  if (!S_ISREG(status.st_mode)) throw DataError("[data] expected a file, got something else (" + file_.string() + ")");
+  if (S_ISDIR(status.st_mode)) throw DataError("[data] expected a file, got a folder (" + file_.string() + ")");
+  expect_file(file_, raise<DataError>);
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;
   void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor.get(), 0);

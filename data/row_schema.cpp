@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/json_depth_internal.h"
 #include "data/dataset.h"
 #include "data/schema_json_internal.h"
 
@@ -29,6 +30,7 @@ std::string to_json(const RowSchema& schema) {
 
 RowSchema parse_row_schema(std::string_view text, const std::string& where) {
   try {
+    check_json_depth(text);
     const Json json = Json::parse(text);
     RowSchema schema{.features = decode_column(json.at("columns").at(0)),
                      .scale = decode_scaling(json),

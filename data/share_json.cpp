@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/json_depth_internal.h"
 #include "data/entry_json_internal.h"
 #include "data/share.h"
 
@@ -53,6 +54,7 @@ std::string to_json(std::span<const MeasuredPart> parts) {
 
 std::vector<MeasuredPart> parse_parts(std::string_view text) {
   try {
+    check_json_depth(text);
     std::vector<MeasuredPart> parts;
     for (const Json& json : Json::parse(text)) parts.push_back(decode_part(json));
     return parts;

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/input_file.h"
 #include "data/formats/csv_cells.h"
 #include "data/formats/csv_separator.h"
 #include "hopper/detail/experiment_keys.h"
@@ -98,6 +99,7 @@ Experiment load_experiment(const std::string& path, std::span<const std::string>
   if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) {
     throw ConfigError(path + " is a directory; an experiment file (TOML) is wanted" + remedy_for_folder(path));
   }
+  expect_file_or_stream(path, raise<ConfigError>);
   std::ifstream file(path, std::ios::binary);
   if (!file) throw ConfigError(path + ": cannot be read: " + std::generic_category().message(errno));
   std::ostringstream text;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/input_file.h"
 #include "hopper/strategy/spread.h"
 
 namespace hop::hopper {
@@ -71,6 +72,7 @@ void hand_out(const data::Dataset& dataset, std::span<const std::filesystem::pat
 }
 
 std::optional<WorkerId> handed_out_for(const std::filesystem::path& folder) {
+  expect_file(folder / kPlaceFile, raise<DataError>);
   std::ifstream file(folder / kPlaceFile);
   if (!file) return std::nullopt;
   WorkerId place;

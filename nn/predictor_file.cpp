@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/table.h"
 #include "base/version.h"
+#include "nn/detail/weight_budget.h"
 
 namespace hop::nn {
 namespace {
@@ -30,6 +31,16 @@ std::string text_of(const Json& json) {
 
 bool has_description(const Predictor& predictor) {
   return !predictor.description().family.empty() || !predictor.description().layers.empty();
+}
+
+// The most that the weights of the file's model may take in memory: each of them has a tensor in the file, most in f32,
+// some perhaps in f64. A model that is a little larger is refused for the first tensor that does not fit it, which says
+// more.
+std::uint64_t weight_bytes(const Safetensors& file) {
+  constexpr std::uint64_t kSpare = 64 << 20;
+  std::uint64_t elements = 0;
+  for (const NamedTensor& entry : file.tensors) elements += static_cast<std::uint64_t>(entry.tensor.numel());
+  return elements * sizeof(double) + kSpare;
 }
 
 const std::string& entry(const SafetensorsMetadata& metadata, const char* key, const std::string& where) {
@@ -72,6 +83,7 @@ Predictor load_predictor(const std::filesystem::path& path) {
     const Output output =
         find_row(std::span<const OutputName>(kOutputs), entry(file.metadata, "output", where), "output").output;
     ModelDescription description = ModelDescription::from_text(entry(file.metadata, "model", where));
+    const detail::WeightBudget budget(weight_bytes(file));
     const std::shared_ptr<Module> module = build_model(description, schema.input(), schema.target.outputs());
     module->load_state_dict(file.tensors);
     return {module, std::move(schema), output, std::move(description)};

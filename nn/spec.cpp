@@ -46,11 +46,25 @@ std::string checked_value(const Attribute& attribute, std::string_view text) {
                     quoted(text));
 }
 
+// "Linear(10, 8)", "nn.Linear 8", "dense: 8": the name that is meant, and what stands behind it.
+[[noreturn]] void refuse_layer(std::string_view text) {
+  const std::size_t end = std::min(text.find_first_of(" \t(:,["), text.size());
+  const std::string_view name = text.substr(0, end), behind = text.substr(end);
+  const std::string near = nearest(name.substr(name.rfind('.') + 1), spec_layer_names());
+  std::string message = "expected the name of a layer, got " + quoted(name);
+  if (near.empty()) throw ConfigError(message + "; the layers are " + list_of(spec_layer_names(), 100));
+  const bool has_values = behind.find_first_of("(:,[") == std::string_view::npos;
+  message += "; did you mean " + quoted(has_values ? near + std::string(behind) : near) + "?";
+  throw ConfigError(has_values ? message
+                               : message + " Spaces stand before and between its values, as in \"conv2d 16 3\"");
+}
+
 // Parses a layer's words. Its errors do not name the layer.
 LayerSpec parse_words(std::string_view text) {
   if (text.size() > kMaxLayerText) throw ConfigError("expected at most 1,000 characters");
   const std::vector<std::string_view> words = words_of(text);
   if (words.empty()) throw ConfigError("expected the name of a layer, got nothing");
+  if (detail::find_layer_kind(words[0]) == nullptr) refuse_layer(text.substr(text.find_first_not_of(" \t")));
   const LayerKind& kind = detail::kind_of(words[0]);
   LayerSpec layer{std::string(kind.name), std::vector<std::string>(kind.attributes.size())};
   bool named = false;

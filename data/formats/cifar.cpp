@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/input_file.h"
 #include "data/mapped_file.h"
 
 namespace hop::data {
@@ -93,6 +94,7 @@ RawData open(const Layout& layout, std::span<const fs::path> files, const std::v
 
 // The lines of the file of names; none if there is no such file.
 std::vector<std::string> fine_names(const fs::path& file) {
+  expect_file(file, raise<DataError>);
   std::ifstream text(file);
   if (!text) return {};
   std::vector<std::string> names;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/input_file.h"
 #include "base/table.h"
 #include "data/formats/cifar.h"
 #include "data/formats/csv.h"
@@ -108,6 +109,7 @@ const Format& detect_format(const fs::path& folder) {
 }
 
 const Format& format_of_file(const fs::path& file) {
+  expect_file(file, raise<DataError>);
   const auto found = std::ranges::find_if(kFormats, [&](const Format& format) {
     return !format.extension.empty() && file.extension() == format.extension;
   });
@@ -130,6 +132,7 @@ std::vector<fs::path> source_files(const Format& format, std::span<const fs::pat
   std::vector<fs::path> files(sources.begin(), sources.end());
   for (const fs::path& file : files) {
     if (!fs::exists(file)) throw DataError("[data] expected a file or folder, got nothing at " + file.string());
+    expect_file(file, raise<DataError>);
   }
   if (files.size() == 1 && fs::is_directory(files[0])) {
     const fs::path folder = files[0];

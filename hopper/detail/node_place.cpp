@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/input_file.h"
 
 namespace hop::hopper {
 namespace {
@@ -27,6 +28,7 @@ NodeLock::NodeLock(const std::filesystem::path& folder) {
 }
 
 std::optional<NodePlace> read_node_place(const std::filesystem::path& folder) {
+  expect_file(file_in(folder), raise<DataError>);
   std::ifstream file(file_in(folder));
   if (!file) return std::nullopt;
   NodePlace place;

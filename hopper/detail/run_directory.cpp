@@ -190,6 +190,20 @@ static void refuse_lost_experiment(const fs::path& run_directory) {
       "from there");
 }
 
+// A folder of `hop compare` has a run directory for each strategy.
+static void refuse_comparison(const fs::path& folder) {
+  std::error_code unknown;
+  if (!fs::exists(folder / "compare.json", unknown)) return;
+  std::vector<fs::path> runs;
+  for (const auto& entry : fs::directory_iterator(folder, unknown)) {
+    if (fs::exists(entry.path() / "experiment.toml", unknown)) runs.push_back(entry.path());
+  }
+  if (runs.empty()) return;
+  throw ConfigError("[run] expected a run directory, got " + folder.string() +
+                    ", which holds the runs of a `hop compare`: " + (folder / "compare.html").string() +
+                    " shows them beside each other, `hop report " + std::ranges::min(runs).string() + "` one of them");
+}
+
 std::string read_run_file(const fs::path& run_directory, const char* name) {
   if (run_directory.empty()) {
     throw ConfigError(
@@ -201,6 +215,7 @@ std::string read_run_file(const fs::path& run_directory, const char* name) {
   std::ifstream file(run_directory / name, std::ios::binary);
   if (!file) {
     refuse_lost_experiment(run_directory);
+    refuse_comparison(run_directory);
     const std::string why = fs::exists(run_directory) ? std::string("it has no readable file \"") + name + "\""
                                                       : std::string("nothing is there");
     throw ConfigError("[run] " + run_directory.string() + " is no run directory: " + why);

@@ -1,6 +1,7 @@
 #include "hopper/detail/toml_text.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <string>
 
@@ -11,6 +12,7 @@ namespace hop::hopper {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::size_t kMostQuoted = 200;  // bytes of a value that a message repeats
 
 // The first place behind the string that begins at `at`. A string of one line ends with the line at the latest: the
 // parser says what is wrong with it.
@@ -56,6 +58,48 @@ std::string line_around(std::string_view text, std::size_t place) {
   return printable(line, kMost);
 }
 
+bool is_toml(const std::string& text) {
+  try {
+    static_cast<void>(toml::parse(text));
+    return true;
+  } catch (const toml::parse_error&) {
+    return false;
+  }
+}
+
+// The words of a value in quotes: [adam, sgd] is ["adam", "sgd"]. Numbers and truth values stay as they are.
+std::string with_quotes(std::string_view value) {
+  constexpr std::string_view kBetween = "[], \t";
+  std::string quoted;
+  for (std::size_t at = 0; at < value.size();) {
+    const std::size_t end = std::min(value.find_first_of(kBetween, at), value.size());
+    if (const std::string word(value.substr(at, end - at)); !word.empty()) {
+      quoted += is_toml("x = " + word) ? word : '"' + word + '"';
+    }
+    if (end < value.size()) quoted += value[end];
+    at = end + 1;
+  }
+  return quoted;
+}
+
+// `; text stands in quotes: name = "demo"` for the line that the parser could not read, if quotes make it TOML.
+std::string quotes_for(std::string_view text, std::size_t number) {
+  for (; number > 1 && !text.empty(); --number) text.remove_prefix(std::min(text.find('\n') + 1, text.size()));
+  std::string_view line = text.substr(0, text.find_first_of("\r\n#"));
+  const std::size_t equals = line.find('=');
+  const std::size_t begin = line.find_first_not_of(" \t", equals == std::string_view::npos ? equals : equals + 1);
+  if (equals == std::string_view::npos || begin == std::string_view::npos) return "";
+  line = line.substr(0, line.find_last_not_of(" \t") + 1);
+  const std::string_view value = line.substr(begin);
+  const bool has_letters = std::ranges::any_of(value, [](unsigned char c) { return std::isalpha(c) != 0; });
+  if (!has_letters || value.size() > kMostQuoted || value.find_first_of("\"'{}\\") != std::string_view::npos) return "";
+  const bool is_list = value.starts_with('[');
+  if (value == "True" || value == "False") return std::string("; TOML writes ") + (value == "True" ? "true" : "false");
+  const std::string right =
+      std::string(line.substr(0, begin)) + (is_list ? with_quotes(value) : '"' + std::string(value) + '"');
+  return is_toml(right) ? "; text stands in quotes: " + right.substr(right.find_first_not_of(" \t")) : "";
+}
+
 }  // namespace
 
 toml::table parse_toml(std::string_view text, std::string_view origin) {
@@ -72,7 +116,7 @@ toml::table parse_toml(std::string_view text, std::string_view origin) {
     return toml::parse(text, origin);
   } catch (const toml::parse_error& error) {
     throw ConfigError(std::string(origin) + ":" + std::to_string(error.source().begin.line) + ": " +
-                      std::string(error.description()));
+                      std::string(error.description()) + quotes_for(text, error.source().begin.line));
   }
 }
 

@@ -167,6 +167,7 @@ void Job::check() const {
   expect_number("data_bytes", data_bytes, 0, 1e18);
   expect_number("epochs", epochs, 1, 1e6);
   expect_number("workers", workers, 1, 1e5);
+  expect_number("partitions", partitions_of(*this), 1, 1e5);
   expect_number("replication", replication, 1, workers);
   expect_number("overlap", overlap, 0, 1);
   expect_number("jitter", jitter, 0, 1);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <initializer_list>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -12,10 +11,9 @@
 
 namespace hop::nn::detail {
 
-/// A weight before its initialisation: NaN, so that a forgotten initialisation shows in the first loss.
-inline Tensor fresh_weight(const Shape& shape, DType dtype) {
-  return kernels::full(shape, std::numeric_limits<double>::quiet_NaN(), dtype);
-}
+/// A weight before its initialisation: NaN, so that a forgotten initialisation shows in the first loss. Throws
+/// ConfigError beyond the thread's WeightBudget (nn/detail/weight_budget.h).
+Tensor fresh_weight(const Shape& shape, DType dtype);
 
 /// Throws ConfigError naming `op` and the first size that is below 1.
 inline void check_positive(const char* op, std::initializer_list<std::pair<const char*, std::int64_t>> sizes) {

@@ -1,6 +1,7 @@
 // Common mistakes of users: each has its exit code and one clear line, and costs nothing.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <functional>
@@ -72,6 +73,40 @@ TEST_F(BadInput, InTheExperimentFile) {
   expect_refused(experiment("data", "family = \"mlpp\""), "mlp");
   expect_refused(experiment("data", "family = \"mlp\"", "learning_rate = [0.1]\n"), "learning_rate");
   expect_refused(experiment("data", "family = \"mlp\"", "optimizer = [\"adamm\"]\n"), "adam");
+}
+
+TEST_F(BadInput, InTextWithoutQuotes) {
+  expect_refused("name = tiny # a run\n", "; text stands in quotes: name = \"tiny\"");
+  expect_refused("[search.space]\n  optimizer = [adam, sgd]\n",
+                 "text stands in quotes: optimizer = [\"adam\", \"sgd\"]");
+  expect_refused("[run]\ndurable = False\n", "TOML writes false");
+  for (const char* other : {"name = \"tiny\nseed = 1\n", "[run\n", "seed = 20%\n"}) {
+    write(*folder_ / "bad.toml", other);
+    const std::string err = hop({"run", "bad.toml"}, folder_->path()).err;
+    EXPECT_THAT(err, HasSubstr("bad.toml:1"));
+    EXPECT_THAT(err, ::testing::Not(HasSubstr("quotes: "))) << other;
+  }
+}
+
+// Opening one would wait for a writer that may never come.
+TEST_F(BadInput, InAPipeThatNobodyWritesTo) {
+  for (const char* name : {"p.toml", "p.csv", "p.txt"}) ASSERT_EQ(::mkfifo((*folder_ / name).c_str(), 0600), 0);
+  expect_refused(experiment("p.txt"), "expected a regular file, got a pipe");
+  expect_refused(experiment("p.csv"), "expected a regular file, got a pipe");
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"run", "p.toml"}, {"simulate", "p.toml"}, {"compare", "p.toml"}, {"init", "p.txt"}, {"init", "p.csv"}}) {
+    const Finished finished = hop(words, folder_->path());
+    EXPECT_EQ(finished.code, 2) << finished.err;
+    EXPECT_THAT(finished.err, HasSubstr("expected a regular file, got a pipe")) << words[0];
+  }
+}
+
+// The shell has opened it already, and a program writes to it.
+TEST_F(BadInput, IsNoPipeOfTheShell) {
+  write(*folder_ / "good.toml", experiment());
+  const Finished finished =
+      shell("cat good.toml | '" HOP_PROGRAM "' run /dev/stdin --run-dir streamed", folder_->path());
+  EXPECT_EQ(finished.code, 0) << finished.err;
 }
 
 TEST_F(BadInput, InAModelSpec) {

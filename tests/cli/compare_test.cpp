@@ -157,5 +157,28 @@ TEST_F(Compare, SaysWhatIsWrongBeforeItRuns) {
   EXPECT_THAT(go({"compare", "e.toml", "--to", "used"}).err, HasSubstr("expected a new or empty folder, got used"));
 }
 
+TEST_F(Compare, TellsTheStrategyThatRefusesAKeyBeforeAnotherOneRuns) {
+  const Finished finished = go({"compare", "e.toml", "--strategies", "hopping,allreduce", "--set",
+                                "search.space.accumulate=[1, 2]", "--to", "never"});
+  EXPECT_EQ(finished.code, 2);
+  EXPECT_THAT(finished.err,
+              AllOf(HasSubstr("allreduce-2: [search.space] accumulate: expected 1"), HasSubstr("No strategy has run")));
+  EXPECT_THAT(go({"compare", "e.toml", "--set", "search.space.beta1=[0.9]", "--to", "never"}).err,
+              HasSubstr("hopping-2: [search.space] beta1"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "never"));
+}
+
+TEST_F(Compare, LeavesAFolderThatReportExplains) {
+  ASSERT_EQ(
+      go({"compare", "e.toml", "--strategies", "hopping", "--workers", "1", "--set", "search.epochs=1", "--to", "runs"})
+          .code,
+      0);
+  const Finished report = go({"report", "runs"});
+  EXPECT_EQ(report.code, 2);
+  EXPECT_THAT(report.err, AllOf(HasSubstr("holds the runs of a `hop compare`"), HasSubstr("runs/compare.html"),
+                                HasSubstr("`hop report runs/hopping-1`")));
+  EXPECT_EQ(go({"report", "runs/hopping-1"}).code, 0);
+}
+
 }  // namespace
 }  // namespace hop::testing

@@ -1,4 +1,4 @@
-// Raw data (data/formats/): CSV tables, IDX, CIFAR and .npy files, texts.
+// Raw data (data/formats/): CSV tables, IDX, CIFAR and .npy files, texts. And what `hop init` guesses of a table.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -8,6 +8,7 @@
 #include "data/formats/idx.h"
 #include "data/formats/npy.h"
 #include "data/formats/text.h"
+#include "data/table_guess.h"
 #include "tests/fuzz/targets.h"
 
 namespace hop::fuzz {
@@ -77,6 +78,20 @@ void run_csv(ByteView input) {
     paths.push_back(file(paths.empty() ? "train.csv" : "test.csv", table));
   }
   read_through(open_csv(paths, options));
+}
+
+// A line: the label's column, or nothing. Then the table.
+void run_guess(ByteView input) {
+  const std::string_view text = as_text(input), first = text.substr(0, text.find('\n'));
+  const TableGuess guess = guess_table(file("guess.csv", input.subspan(std::min(first.size() + 1, input.size()))),
+                                       first.empty() ? std::nullopt : std::optional<std::string>(first));
+  require(guess.label < guess.columns.size() && guess.rows > 0, "a table has a label and rows");
+  require(guess.rarest >= 0 && guess.rarest <= 1, "a share is one");
+}
+
+std::vector<std::string> guess_seeds() {
+  return {"\nkind,width,height\ncat,1,2\ndog,3,\ncat,5,6\n", "1\n1;a;0\n2;b;0\n-3;a;1\n",
+          "code\ncode\twidth\n007\t1.5\n008\t2.5\n007\t?\n"};
 }
 
 // Files one after the other, each after its length in four bytes.
@@ -158,5 +173,6 @@ constinit const Target kIdx{"idx", run_idx, idx_seeds};
 constinit const Target kCifar{"cifar", run_cifar, cifar_seeds};
 constinit const Target kNpy{"npy", run_npy, npy_seeds};
 constinit const Target kText{"text", run_text, text_seeds};
+constinit const Target kGuess{"guess", run_guess, guess_seeds};
 
 }  // namespace hop::fuzz

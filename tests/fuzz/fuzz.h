@@ -57,4 +57,7 @@ void put_number(std::string& input, std::size_t at, T value) {
 }
 inline std::string text_of(ByteView bytes) { return std::string(as_text(bytes)); }
 
+/// Target::repair of safetensors: the length of the header.
+void repair_safetensors(std::string& input);
+
 }  // namespace hop::fuzz

@@ -1,7 +1,10 @@
-// Small files of a run directory: `status`, which `hop why` reads, and results.json.
+// Small files of a run directory: `status`, which `hop why` reads, and results.json; and those that say which worker a
+// node or a part of a data set belongs to.
 #include "base/error.h"
+#include "hopper/detail/node_place.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/detail/status_file.h"
+#include "hopper/hand_out.h"
 #include "hopper/results.h"
 #include "tests/fuzz/targets.h"
 
@@ -55,9 +58,30 @@ std::vector<std::string> results_seeds() {
   return {one, to_json(results)};
 }
 
+// The first byte says which of the two it is.
+void run_places(ByteView input) {
+  if (input.empty()) return;
+  const bool is_of_data = input[0] == std::byte{'d'};
+  const std::filesystem::path folder =
+      file(is_of_data ? "places/worker" : "places/place", input.subspan(1)).parent_path();
+  if (is_of_data) {
+    require(handed_out_for(folder).has_value(), "a part that was handed out has a worker");
+    return;
+  }
+  const std::optional<NodePlace> place = read_node_place(folder);
+  require(place.has_value(), "a node with a place has one");
+  write_node_place(folder, *place);
+  const std::optional<NodePlace> again = read_node_place(folder);
+  require(again && again->run == place->run && again->worker == place->worker,
+          "a place is the same after another trip");
+}
+
+std::vector<std::string> places_seeds() { return {"d1\n", "nrun toy-1\nworker 3\n"}; }
+
 }  // namespace
 
 constinit const Target kStatus{"status", run_status, status_seeds};
 constinit const Target kResults{"results", run_results, results_seeds};
+constinit const Target kPlaces{"places", run_places, places_seeds};
 
 }  // namespace hop::fuzz

@@ -29,13 +29,13 @@ std::vector<std::string> seeds() {
                17)};
 }
 
-void repair(std::string& input) {
+}  // namespace
+
+void repair_safetensors(std::string& input) {
   const std::size_t end = input.rfind('}');
   if (end != std::string::npos && end >= 8) put_number<std::uint64_t>(input, 0, end + 1 - 8);
 }
 
-}  // namespace
-
-constinit const Target kSafetensors{"safetensors", run, seeds, repair};
+constinit const Target kSafetensors{"safetensors", run, seeds, repair_safetensors};
 
 }  // namespace hop::fuzz

@@ -5,10 +5,12 @@
 namespace hop::fuzz {
 
 std::span<const Target* const> targets() {
-  static constexpr std::array kAll = {&kFrame,       &kMessage,   &kAddress,  &kConfig,     &kJournal,
-                                      &kFsck,        &kStatus,    &kResults,  &kState,      &kDescription,
-                                      &kSafetensors, &kPartition, &kManifest, &kExperiment, &kSpec,
-                                      &kCsv,         &kIdx,       &kCifar,    &kNpy,        &kText};
+  static constexpr std::array kAll = {
+      &kFrame,     &kMessage,  &kAddress,        &kConfig,    &kJournal,     &kFsck,
+      &kStatus,    &kResults,  &kPlaces,         &kState,     &kDescription, &kSafetensors,
+      &kPartition, &kManifest, &kPredictor,      &kOptimizer, &kExperiment,  &kSpec,
+      &kCsv,       &kIdx,      &kCifar,          &kNpy,       &kText,        &kGuess,
+      &kRows,      &kJob,      &kDatasetOptions, &kShare};
   return kAll;
 }
 

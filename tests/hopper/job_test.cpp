@@ -209,6 +209,7 @@ TEST(Job, SaysWhichKeyIsWrong) {
   expect_wrong("[job] rows: expected 1 to", [](Job& j) { j.rows = std::numeric_limits<double>::quiet_NaN(); });
   expect_wrong("[job] data_bytes", [](Job& j) { j.data_bytes = -1; });
   expect_wrong("[job] workers", [](Job& j) { j.workers = 0; });
+  expect_wrong("[job] partitions: expected 1 to 1", [](Job& j) { j.partitions = 4'000'000'000; });
   expect_wrong("[job] replication: expected 1 to 4, got 5", [](Job& j) { j.replication = 5; });
   expect_wrong("[job] overlap: expected 0 to 1, got 2", [](Job& j) { j.overlap = 2; });
   expect_wrong("[job] network", [](Job& j) { j.network.bytes_per_second = 0; });

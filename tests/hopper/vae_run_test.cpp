@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 
 #include "autograd/graph.h"
 #include "autograd/ops.h"
@@ -23,6 +24,7 @@ namespace hop::hopper {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
@@ -122,6 +124,25 @@ TEST_F(VaeRun, KilledResumesToTheSameBits) {
   const fs::path directory = *folder_ / "killed";
   ASSERT_NO_FATAL_FAILURE(run_until_killed(experiment(), directory, 7));
   EXPECT_EQ(hashes(resume(directory).results), hashes(run(experiment()).results));
+}
+
+TEST_F(VaeRun, RefusesColumnsThatAreNotScaledToTheRangeOfItsBound) {
+  std::string rows = "age,pay,kind\n";
+  for (int i = 0; i < 40; ++i)
+    rows += std::to_string(20 + i) + "," + std::to_string(i * 100) + "," + (i % 3 ? "a\n" : "b\n");
+  std::ofstream(*folder_ / "rows.csv") << rows;
+  Experiment e = experiment();
+  e.data = {};
+  e.data.source = *folder_ / "rows.csv";
+  e.data.partitions = 2;
+  e.data.label = std::string("kind");
+  e.search.epochs = 1;
+  e.data.columns = {{"age", "minmax"}};
+  EXPECT_THAT([&] { run(e); },
+              ThrowsMessage<ConfigError>(AllOf(HasSubstr("expected features from 0 to 1 for loss = \"elbo\", got -"),
+                                               HasSubstr("in column \"pay\""), HasSubstr("\"minmax\""))));
+  e.data.columns["pay"] = "minmax";
+  EXPECT_EQ(run(e).results.models.front().status, "finished");
 }
 
 TEST_F(VaeRun, RefusesWhatItCannotDo) {

@@ -5,6 +5,7 @@
 
 #include "nn/init.h"
 #include "nn/predictor_file.h"
+#include "tensor/allocator.h"
 #include "tests/nn/support.h"
 
 namespace hop::nn {
@@ -153,6 +154,25 @@ TEST(PredictorFile, RefusesFilesThatDoNotHoldTogether) {
   EXPECT_THAT(refusal("model", "layer linear 3\n"), HasSubstr("expected the last layer to give (2)"));
   EXPECT_THAT(refusal("model", "layer linear 5\nlayer linear 2\n"), HasSubstr("expected shape (5, 3) for 0.weight"));
   EXPECT_THAT(refusal("model", "layer linear 999999999\nlayer linear 2\n"), HasSubstr("bytes of parameters"));
+}
+
+// A few bytes of text, and gigabytes of weights.
+TEST(PredictorFile, IsRefusedBeforeItsModelTakesMoreMemoryThanItsTensors) {
+  const ::hop::TemporaryFolder folder;
+  const auto path = folder / "m.safetensors";
+  Predictor predictor(linear({0, 0, 0, 1, 2, 3}, 2), table_schema(kClasses), Output::Scores, kLinear);
+  const std::size_t before = ::hop::memory::peak();
+  for (const char* model :
+       {"layer linear 50000\nlayer linear 50000\nlayer linear 2\n", "family vae\nhidden = 60000\nlatent = 60000\n"}) {
+    SafetensorsMetadata metadata = metadata_of(predictor);
+    metadata["model"] = model;
+    save(predictor.module(), path, metadata);
+    EXPECT_THAT(message_of<StateError>([&] { load_predictor(path); }),
+                HasSubstr("expected a description of at most 67108928 bytes of weights"));
+  }
+  EXPECT_LT(::hop::memory::peak() - before, std::size_t{256} << 20);
+  EXPECT_NO_THROW(build_model({.layers = {"linear 5000", "linear 5000", "linear 2"}}, {3}, 2))
+      << "no bound is left over";
 }
 
 }  // namespace

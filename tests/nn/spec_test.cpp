@@ -2,6 +2,7 @@
 // name.
 #include "nn/spec.h"
 
+#include "base/words.h"
 #include "nn/init.h"
 #include "nn/layers.h"
 #include "tests/nn/support.h"
@@ -154,6 +155,14 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
        "[spec] layer 0 \"hypercube\": expected the name of a layer, got \"hypercube\"; valid are "
        "conv2d, max_pool2d, avg_pool2d, global_avg_pool2d, linear, embedding, embed, flatten, identity, batchnorm1d, "
        "batchnorm2d, layernorm and 59 more"},
+      {{"dense 8"},
+       "[spec] layer 0 \"dense 8\": expected the name of a layer, got \"dense\"; did you mean \"linear 8\"?"},
+      {{"nn.Linear 8"},
+       "[spec] layer 0 \"nn.Linear 8\": expected the name of a layer, got \"nn.Linear\"; did you mean \"linear 8\"?"},
+      {{"dense(8)"},
+       "[spec] layer 0 \"dense(8)\": expected the name of a layer, got \"dense\"; did you mean \"linear\"? Spaces "
+       "stand "
+       "before and between its values, as in \"conv2d 16 3\""},
       {{"linear ten"},
        "[spec] layer 0 \"linear ten\": out_features expects a whole number of at least 1 and below 1e+09, got \"ten\""},
       {{"linear 0"},
@@ -198,6 +207,9 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
   for (const Bad& bad : table) {
     EXPECT_EQ(message_of<ConfigError>([&] { parse_spec(bad.layers); }), bad.message);
   }
+  EXPECT_EQ(message_of<ConfigError>([] { parse_spec(Layers{"transformer"}); }),
+            "[spec] layer 0 \"transformer\": expected the name of a layer, got \"transformer\"; the layers are " +
+                list_of(spec_layer_names(), 100));
 }
 
 TEST(Spec, MismatchedShapesNameTheLayer) {
