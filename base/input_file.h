@@ -1,5 +1,5 @@
-// Files that are opened for reading under a name that a person gave, or that anything may stand at. Whoever opens a
-// pipe waits for a writer, perhaps forever, and a device may have no end.
+// Files that are opened for reading under a name that a person gave, or where a pipe or a device may stand. A program
+// that opens a pipe waits for a writer, perhaps forever, and a device may have no end.
 #pragma once
 
 #include <filesystem>

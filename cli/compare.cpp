@@ -208,7 +208,7 @@ hopper::Experiment load(const std::string& file, std::vector<std::string> overri
 
 // What a run would refuse only when it begins, or in its first unit: the runs before it would have been for nothing.
 void check_run(const hopper::Experiment& experiment) try {
-  hopper::check_settings_read(experiment);
+  if (is_auto(experiment.run.strategy)) return;  // it is settled when its run begins
   for (const auto& [name, dimension] : experiment.search.space) {
     if (name != "accumulate") continue;
     const auto* choices = std::get_if<hopper::Choices>(&dimension);
@@ -251,6 +251,7 @@ int compare(const CompareArguments& arguments) {
     throw ConfigError("[compare] expected each strategy and number of workers once, got " + name_of(experiment) +
                       " twice");
   }
+  hopper::check_settings_read(experiments.front());
   for (const hopper::Experiment& experiment : experiments) check_run(experiment);
   const fs::path folder = arguments.folder.empty() ? claim_folder() : fs::path(arguments.folder);
   if (fs::exists(folder) && !fs::is_empty(folder)) {

@@ -162,7 +162,10 @@ int conduct(const std::filesystem::path& run_directory, const hopper::Experiment
   const std::string to_go_on = "hop resume " + run_directory.string() + listening.words();
   hopper::Results results;
   try {
-    const InterruptHandler interrupts(control, experiment.run.durable ? to_go_on : "");
+    Leaving leaving;
+    leaving.words += "\nto go on: " + to_go_on;
+    if (!experiment.run.durable) leaving = {"Its states were in memory alone: start it anew with hop run", kRunFailed};
+    const InterruptHandler interrupts(control, leaving);
     if (events) events->started(run_directory);
     results = conduct(options).results;
   } catch (const std::exception&) {

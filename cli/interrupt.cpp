@@ -8,8 +8,6 @@
 #include <cstdlib>
 #include <string>
 
-#include "cli/commands.h"
-
 namespace hop::cli {
 namespace {
 
@@ -23,22 +21,20 @@ bool is_ignored(int signal) {
 // Long enough for a disk that works. What is acknowledged is on the disk, so the rest can be left.
 constexpr auto kPatienceWithEnd = std::chrono::seconds(3);
 
-// Ends the program although a thread of it waits for ever. A worker that has joined a run gives no reason, and ends by
-// itself. A terminal that is not read gets no words.
-void leave(const std::string& why, const std::string& to_go_on) {
+// Ends the program although a thread of it waits for ever. A run that gives no reason ends by itself. A terminal that
+// is not read gets no words.
+void leave(const std::string& why, const Leaving& leaving) {
   if (why.empty()) return;
-  const std::string words = "hop: left at once: " + why +
-                            ". Committed units are on the disk; what came after the last commit is trained again" +
-                            (to_go_on.empty() ? "" : "\nto go on: " + to_go_on) + "\n";
+  const std::string words = "hop: left at once: " + why + ". " + leaving.words + "\n";
   pollfd to{STDERR_FILENO, POLLOUT, 0};
   const bool is_read = ::poll(&to, 1, 0) > 0 && (to.revents & POLLOUT) != 0;
-  if (is_read && ::write(STDERR_FILENO, words.data(), words.size()) < 0) std::_Exit(kInterrupted);
-  std::_Exit(kInterrupted);
+  if (is_read && ::write(STDERR_FILENO, words.data(), words.size()) < 0) std::_Exit(leaving.code);
+  std::_Exit(leaving.code);
 }
 
 }  // namespace
 
-InterruptHandler::InterruptHandler(hopper::RunControl& control, std::string to_go_on) : to_go_on_(std::move(to_go_on)) {
+InterruptHandler::InterruptHandler(hopper::RunControl& control, Leaving leaving) : leaving_(std::move(leaving)) {
   sigemptyset(&signals_);
   for (const int signal : {SIGINT, SIGTERM, kEnd}) sigaddset(&signals_, signal);
   if (!is_ignored(SIGHUP)) sigaddset(&signals_, SIGHUP);
@@ -67,7 +63,7 @@ void InterruptHandler::wait(hopper::RunControl& control) {
       control.stop();
     } else {
       if (!control.abort()) std::_Exit(kInterrupted);  // nothing trains yet: the data are being prepared
-      if (!control.wait_for_end(kPatienceWithEnd)) leave(control.last_wait(), to_go_on_);
+      if (!control.wait_for_end(kPatienceWithEnd)) leave(control.last_wait(), leaving_);
     }
   }
 }

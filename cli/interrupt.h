@@ -8,24 +8,30 @@
 #include <string>
 #include <thread>
 
+#include "cli/commands.h"
 #include "hopper/run.h"
 
 namespace hop::cli {
+
+/// What the program says, and its exit code, when a second Ctrl-C makes it leave a run that does not end.
+struct Leaving {
+  std::string words = "Committed units are on the disk; what came after the last commit is trained again";
+  int code = kInterrupted;
+};
 
 /// While it lives, SIGINT, SIGTERM and SIGHUP (unless the program was started under nohup) go to `control`. A write to
 /// a pipe without a reader fails instead of ending the process. If one came, the program ignores SIGINT afterwards: it
 /// is about to end, with the exit code of an interruption. Construct it before any other thread starts.
 class InterruptHandler {
  public:
-  /// `to_go_on`: the command that goes on with the run; empty if none can.
-  explicit InterruptHandler(hopper::RunControl& control, std::string to_go_on = {});
+  explicit InterruptHandler(hopper::RunControl& control, Leaving leaving = {});
   ~InterruptHandler();
   InterruptHandler(const InterruptHandler&) = delete;
   InterruptHandler& operator=(const InterruptHandler&) = delete;
 
  private:
   void wait(hopper::RunControl& control);
-  const std::string to_go_on_;
+  const Leaving leaving_;
   sigset_t signals_{};
   sigset_t before_{};
   std::atomic<bool> ending_ = false;

@@ -1,5 +1,6 @@
 #include "cli/job_file.h"
 
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -81,7 +82,8 @@ std::optional<Job> read_job(const std::string& path, std::span<const std::string
   try {
     root = hopper::parse_toml(text.str(), path);
   } catch (const ConfigError&) {
-    return std::nullopt;  // whoever reads the experiment says what is wrong
+    if (!std::filesystem::is_regular_file(path)) throw;  // a pipe is empty now
+    return std::nullopt;                                 // the reader of experiments says what is wrong
   }
   if (!file || !root.contains("job")) {
     expect_file(path, raise<ConfigError>);  // an experiment is read again for each line of the answer

@@ -79,7 +79,7 @@ int join_run(hopper::JoinOptions options, const std::string& ports) {
   options.on_notice = [](const std::string& line) { std::fprintf(stderr, "hop worker: %s\n", line.c_str()); };
   try {
     hopper::RunControl control;
-    const InterruptHandler handler(control);
+    const InterruptHandler handler(control, {"Its states stay in its --node folder"});
     options.control = &control;
     hopper::join(options);
   } catch (const hopper::OtherIsaError& wanted) {

@@ -23,8 +23,8 @@ constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a partition: a 
 constexpr std::array<std::string_view, 7> kTrainingNames = {
     "accumulate", "batch_size", "clip_grad_norm", "clip_grad_value", "lr_factors", "no_decay", "optimizer"};
 
-// The names of training that a layer may have as its $name, too: they are older than the rule that refuses it. No later
-// name of training is added here. An older model with a layer of that name would train to other bits.
+// The names of training that a layer may have as its $name, too: they are older than the rule that refuses it. A
+// later name of training is not added here: a run of before, whose layer alone has it, would train to other bits.
 constexpr std::string_view kSharedNames =
     " alpha anneal batch_size beta1 beta2 centered clip_grad_norm dampening decoupled_weight_decay "
     "div_factor end_factor eps eta_min final_div_factor gamma initial_accumulator_value lr lr_decay "

@@ -299,7 +299,9 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
   settle_objective(experiment, dataset, options);
   tell(settle_strategy(experiment, dataset, options), options);
   experiment.check();  // what depends on the strategy that was chosen
-  check_models(experiment, dataset, first_models(experiment, dataset));
+  const std::vector<ModelConfig> models = first_models(experiment, dataset);
+  check_models(experiment, dataset, models);
+  check_new_run(experiment, dataset, models);
 
   const std::string text = to_toml(experiment);
   create_folder(directory / "nodes");

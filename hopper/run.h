@@ -59,11 +59,11 @@ class RunControl {
   /// begin.
   bool abort();
   /// Waits at most for `patience` until the run, or the worker, has let go of its disk, its processes and threads. True
-  /// if it has. A disk that does not answer holds an aborted run up: a program that ends then without it loses nothing
-  /// that was committed.
+  /// if it has, and before a run has begun to train. A disk that does not answer holds an aborted run up. A program may
+  /// then end although the run has not: nothing that was committed is lost.
   bool wait_for_end(std::chrono::duration<double> patience);
-  /// What holds a run up that was aborted, in words: "its disk does not answer: the coordinator writes r/log". Empty if
-  /// there is no run.
+  /// What an aborted run waits for, in words: "the coordinator waits for its disk: it writes r/log". Empty if there is
+  /// no run. Says nothing of use about a run that was not aborted.
   std::string last_wait();
 
  private:

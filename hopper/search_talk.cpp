@@ -58,7 +58,13 @@ record::Asked checked(const Proposal& proposal, ModelId id, const Ledger& ledger
   if (number_of(epoch) >= asked.epochs) {
     refuse("a clone with an epoch left to train", what + " and " + std::to_string(asked.epochs) + " epochs in all", id);
   }
-  if (check_clone) check_clone(asked, model.config);
+  if (check_clone) {
+    std::vector<const Config*> ancestors = {&model.config};
+    for (auto before = model.parent; before; before = ledger.model(before->model).parent) {
+      ancestors.push_back(&ledger.model(before->model).config);
+    }
+    check_clone(asked, ancestors);
+  }
   return asked;
 }
 

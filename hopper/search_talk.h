@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -14,9 +15,9 @@
 
 namespace hop::hopper {
 
-/// Throws ConfigError for a clone that cannot begin with the state of its parent, whose configuration is the second
-/// argument.
-using CheckClone = std::function<void(const record::Asked& clone, const Config& parent)>;
+/// Throws ConfigError for a clone that cannot begin with the state of its parent. `ancestors` has the configurations of
+/// its parent, of its parent's parent, and so on.
+using CheckClone = std::function<void(const record::Asked& clone, std::span<const Config* const> ancestors)>;
 
 /// Speaks with the search once per tick, and in one order: each model of the tick by id, then the orders, then the
 /// proposals. Pure, as the search is.

@@ -134,7 +134,11 @@ void join(const JoinOptions& options) {
     }
     farewell.ask(at_once);
   };
-  if (options.control != nullptr) attach = [&options](auto handler) { options.control->attach(std::move(handler)); };
+  if (options.control != nullptr) {
+    attach = [&options](auto handler) {
+      options.control->attach(std::move(handler), [] { return "its disk does not answer, or a step takes long"; });
+    };
+  }
   const Attached attached(attach, ask);
   Stopwatch waited;
   std::string told;

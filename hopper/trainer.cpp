@@ -52,7 +52,6 @@ Tensor as_floats(const Tensor& block) {
 
 std::shared_ptr<nn::Module> build_on(Device device, const Experiment& experiment, const Config& config,
                                      const data::Dataset& dataset) {
-  check_layer_names(experiment.model, config);
   std::shared_ptr<nn::Module> module = build_module(experiment, config, dataset);
   module->to(device);
   return module;
@@ -113,7 +112,6 @@ void Trainer::assign(ModelId model, const Config& config) {
   if (architecture_key(experiment_, model, config) != key_) {
     throw StateError("[train] expected a model of the architecture " + key_ + ", got " + config.to_text());
   }
-  check_layer_names(experiment_.model, config);
   schedule_ = make_schedule(experiment_, config, dataset_, first_lr_);
   if (updates_.plateau) updates_.plateau->set_options(plateau_options(experiment_, config).value());
   model_ = model;

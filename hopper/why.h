@@ -24,7 +24,7 @@ struct RunStatus {
   std::vector<Wait> models{};     ///< models that train or wait; at most kListedModels
   std::size_t models_listed = 0;  ///< how many models train or wait
   std::size_t models_done = 0;
-  std::vector<Wait> coordinator = {};  ///< what itself waits for: "its disk", "writes the log"
+  std::vector<Wait> coordinator = {};  ///< what the coordinator itself waits for: "its disk", "writes the log"
 };
 inline constexpr std::size_t kListedModels = 1000;
 

@@ -30,8 +30,9 @@ nn::StateLayout layout(const Experiment& experiment, const data::Dataset& datase
 }  // namespace
 
 CheckClone clone_check(const Experiment& experiment, const data::Dataset& dataset) {
-  return [&](const record::Asked& clone, const Config& parent) {
-    if (clone.config == parent) return;
+  return [&](const record::Asked& clone, std::span<const Config* const> ancestors) {
+    const Config& parent = *ancestors.front();
+    if (clone.config == parent) return;  // its parent was checked
     const std::string where = "[search] model " + std::to_string(clone.model.value) + ", a clone of model " +
                               std::to_string(clone.parent->model.value) + " with " + differences(clone.config, parent);
     try {
@@ -39,13 +40,17 @@ CheckClone clone_check(const Experiment& experiment, const data::Dataset& datase
     } catch (const StateError& error) {
       throw ConfigError(error.what());
     }
-    if (!optim::counts_steps(to_config_text(clone.config)) || counts_epochs(clone.config)) return;
-    const std::int64_t steps = steps_per_epoch(experiment, clone.config, dataset),
-                       before = steps_per_epoch(experiment, parent, dataset);
-    if (steps == before) return;
-    throw ConfigError(where + ": expected the steps per epoch of its parent, " + std::to_string(before) +
-                      ", because a schedule counts steps from the first, got " + std::to_string(steps) +
-                      "; write the batch_size and accumulate of the parent, or schedule_by = \"epoch\"");
+    const bool counts_steps = optim::counts_steps(to_config_text(clone.config)) || experiment.model.swa_lr;
+    if (!counts_steps || counts_epochs(clone.config)) return;
+    const std::int64_t steps = steps_per_epoch(experiment, clone.config, dataset);
+    for (const Config* ancestor : ancestors) {
+      const std::int64_t before = steps_per_epoch(experiment, *ancestor, dataset);
+      if (steps == before) continue;
+      throw ConfigError(where + ": expected the steps per epoch of " +
+                        (ancestor == &parent ? "its parent, " : "its parent's ancestors, ") + std::to_string(before) +
+                        ", because a schedule counts steps from the first, got " + std::to_string(steps) +
+                        "; write the batch_size and accumulate of the parent, or schedule_by = \"epoch\"");
+    }
   };
 }
 

@@ -25,7 +25,7 @@ class DiskThread {
   static constexpr std::chrono::seconds kPatience{5};
 
   explicit DiskThread(Duration patience = kPatience);
-  /// Does the work that is left. So it waits as long as the disk does.
+  /// Does the work that is left, and waits for the disk as long as that takes.
   ~DiskThread();
   DiskThread(const DiskThread&) = delete;
   DiskThread& operator=(const DiskThread&) = delete;

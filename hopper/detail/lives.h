@@ -80,8 +80,11 @@ class Lives {
   Verdict look(const Sight& sight, Patience::Duration patience, Clock::time_point now);
   /// How long the end has not come, when people should be told of it.
   std::optional<Clock::duration> overdue(Clock::time_point now);
-  /// Nobody listened for `lag`: that time does not count.
-  void forgive(Clock::duration lag) { pulse_.forgive(lag), lost_at_ += lag; }
+  /// Nobody listened for the last `lag`: that time does not count.
+  void forgive(Clock::duration lag, Clock::time_point now) {
+    pulse_.forgive(lag);
+    lost_at_ = std::max(lost_at_, std::min(lost_at_ + lag, now));
+  }
 
   // ---- the judgement after the end
 

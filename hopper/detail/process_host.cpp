@@ -28,15 +28,18 @@ namespace {
 constexpr Incarnation kFirstLife(1);
 constexpr auto kLastPatience = std::chrono::seconds(3);
 
-// Waits for the end of a child that was killed, and takes it. A system that has no descriptor to give for the wait
-// waits as long as it takes.
+// Waits for the end of a child that was killed, and takes it. If the system has no descriptor to give for the wait, it
+// looks every few milliseconds.
 bool ends_until(pid_t pid, std::chrono::steady_clock::time_point deadline) {
   const Descriptor child(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (child.get() < 0) return ::waitpid(pid, nullptr, 0) == pid || errno == ECHILD;
-  pollfd end{child.get(), POLLIN, 0};
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-  ::poll(&end, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
-  return ::waitpid(pid, nullptr, WNOHANG) != 0;  // an error: somebody else has taken it
+  pollfd end{child.get(), POLLIN, 0};  // poll() leaves out a descriptor below 0
+  while (true) {
+    if (::waitpid(pid, nullptr, WNOHANG) != 0) return true;  // an error: somebody else has taken it
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    if (left <= 0) return false;
+    constexpr std::int64_t kLook = 5;
+    ::poll(&end, 1, static_cast<int>(child.get() < 0 ? std::min(left, kLook) : left));
+  }
 }
 
 // How many processes the system has killed so far because memory ran out; 0 if it does not say.
@@ -124,7 +127,7 @@ ProcessHost::ProcessHost(const net::Executor& executor, ProcessHostOptions optio
   await_child();
 }
 
-// Whoever wants to wait longer, and to say why, has called end_all() before.
+// For a longer wait, and for its reason in words, call end_all() before.
 ProcessHost::~ProcessHost() {
   end_all(kLastPatience);
   ::close(program_);

@@ -1,6 +1,7 @@
 // Decides when a long wait is worth a line. A pure rule over times. Internal to Hopscotch.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 
 namespace hop::hopper {
@@ -9,7 +10,7 @@ namespace hop::hopper {
 class Reminder {
  public:
   using Duration = std::chrono::steady_clock::duration;
-  explicit Reminder(Duration first) : next_(first) {}
+  explicit Reminder(Duration first) : next_(std::max(first, Duration(1))) {}
 
   /// Whether a line is due for a wait that has lasted so long. True once for each line.
   bool is_due(Duration waited) {

@@ -135,7 +135,11 @@ void check_features(const Experiment& experiment, const data::Dataset& dataset) 
 void check_loss(const Experiment& experiment, const data::Dataset& dataset) {
   const data::Target& target = dataset.target();
   const nn::Output output = output_of(experiment.model, target.kind);
-  if (output == nn::Output::Input) return check_features(experiment, dataset);
+  if (output == nn::Output::Input) {
+    const data::Scaling scaling = scaling_of(experiment, dataset);
+    if (has_known_range(scaling, dataset)) check_range(nn::find_loss(experiment.model.loss.name()), scaling);
+    return;
+  }
   const std::string loss = "[model] loss: \"" + experiment.model.loss.name() + "\"";
   if (nn::target_kind(output) != target.kind) {
     const bool are_classes = target.kind == data::TargetKind::classes;
@@ -346,6 +350,13 @@ void check_models(const Experiment& experiment, const data::Dataset& dataset, st
     check_last_batches(trainer.module(), experiment, config, dataset);
     if (id == models.front().id) check_answers(trainer, experiment, dataset);
   }
+}
+
+void check_new_run(const Experiment& experiment, const data::Dataset& dataset, std::span<const ModelConfig> models) {
+  for (const ModelConfig& model : models) check_layer_names(experiment.model, model.config);
+  if (output_of(experiment.model, dataset.target().kind) != nn::Output::Input) return;
+  const data::Scaling scaling = scaling_of(experiment, dataset);
+  if (!has_known_range(scaling, dataset)) check_rows(nn::find_loss(experiment.model.loss.name()), scaling, dataset);
 }
 
 }  // namespace hop::hopper

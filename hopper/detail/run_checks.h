@@ -50,4 +50,9 @@ std::vector<ModelConfig> models_left(const Results& results);
 /// The objective is measured, and the sums of the metrics are sums. Throws ConfigError or DataError.
 void check_models(const Experiment& experiment, const data::Dataset& dataset, std::span<const ModelConfig> models);
 
+/// Rules that are younger than runs which may be resumed: they are asked when a run begins, and lock no older one. No
+/// layer has the name of a setting of training, and the training rows on this node have the features that the loss
+/// takes, which reads all of them. Throws ConfigError.
+void check_new_run(const Experiment& experiment, const data::Dataset& dataset, std::span<const ModelConfig> models);
+
 }  // namespace hop::hopper

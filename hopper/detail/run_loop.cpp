@@ -144,7 +144,7 @@ void RunLoop::await_disk() {
 std::string RunLoop::last_wait() const {
   if (awaits_workers_) return "a worker was killed and does not end";
   for (const DiskThread* disk : {&disk_, &status_disk_}) {
-    if (const auto present = disk->present()) return "its disk does not answer: the coordinator " + present->what;
+    if (const auto present = disk->present()) return "the coordinator waits for its disk: it " + present->what;
   }
   return "its last call of the system does not end";
 }

@@ -124,7 +124,7 @@ net::Awaitable<void> RunLoop::watch() {
     const auto lag = now - last - kWatch;
     last = now;
     for (Node& node : nodes_) {
-      if (lag > 2 * kWatch) node.lives.forgive(lag);
+      if (lag > 2 * kWatch) node.lives.forgive(lag, now);
       look_after(node, now);
     }
     tell_of_disk();
@@ -148,9 +148,9 @@ void RunLoop::look_after(Node& node, Clock::time_point now) {
 }
 
 void RunLoop::tell_overdue(Peer peer, Clock::duration waited) {
-  notice(name_with_process(peer.worker) + " was lost and has not ended for " +
+  notice(name_with_process(peer.worker) + " was told to end, and has not ended for " +
          std::to_string(std::chrono::duration_cast<std::chrono::seconds>(waited).count()) +
-         " s, although it was told to: a disk that does not answer holds it, or a step that takes long");
+         " s: a disk that does not answer holds it, or a step that takes long");
 }
 
 // Its next life begins without the end of this one.
@@ -165,8 +165,8 @@ void RunLoop::leave(Peer peer) {
 void RunLoop::await_workers() {
   const auto begin = Clock::now();
   Reminder reminder(doors_.ends.first_line);
+  awaits_workers_ = true;
   for (std::vector<Peer> left = host_->end_all(kWatch); !left.empty(); left = host_->end_all(kWatch)) {
-    awaits_workers_ = true;
     const auto waited = Clock::now() - begin;
     const bool is_due = reminder.is_due(waited);
     for (const Peer peer : left) {

@@ -67,6 +67,17 @@ bool is_toml(const std::string& text) {
   }
 }
 
+std::string in_lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower;
+}
+
+// Numbers that TOML does not read, such as 1.e-3, are no text.
+bool begins_as_number(std::string_view word) {
+  return std::string_view("0123456789+-.").find(word.front()) != std::string_view::npos;
+}
+
 // The words of a value in quotes: [adam, sgd] is ["adam", "sgd"]. Numbers and truth values stay as they are.
 std::string with_quotes(std::string_view value) {
   constexpr std::string_view kBetween = "[], \t";
@@ -74,7 +85,7 @@ std::string with_quotes(std::string_view value) {
   for (std::size_t at = 0; at < value.size();) {
     const std::size_t end = std::min(value.find_first_of(kBetween, at), value.size());
     if (const std::string word(value.substr(at, end - at)); !word.empty()) {
-      quoted += is_toml("x = " + word) ? word : '"' + word + '"';
+      quoted += begins_as_number(word) || is_toml("x = " + word) ? word : '"' + word + '"';
     }
     if (end < value.size()) quoted += value[end];
     at = end + 1;
@@ -94,7 +105,9 @@ std::string quotes_for(std::string_view text, std::size_t number) {
   const bool has_letters = std::ranges::any_of(value, [](unsigned char c) { return std::isalpha(c) != 0; });
   if (!has_letters || value.size() > kMostQuoted || value.find_first_of("\"'{}\\") != std::string_view::npos) return "";
   const bool is_list = value.starts_with('[');
-  if (value == "True" || value == "False") return std::string("; TOML writes ") + (value == "True" ? "true" : "false");
+  if (const std::string lower = in_lower_case(value); lower == "true" || lower == "false")
+    return "; TOML writes " + lower;
+  if (begins_as_number(value) || first_foreign(line) < line.size()) return "";
   const std::string right =
       std::string(line.substr(0, begin)) + (is_list ? with_quotes(value) : '"' + std::string(value) + '"');
   return is_toml(right) ? "; text stands in quotes: " + right.substr(right.find_first_not_of(" \t")) : "";

@@ -80,7 +80,8 @@ TEST_F(BadInput, InTextWithoutQuotes) {
   expect_refused("[search.space]\n  optimizer = [adam, sgd]\n",
                  "text stands in quotes: optimizer = [\"adam\", \"sgd\"]");
   expect_refused("[run]\ndurable = False\n", "TOML writes false");
-  for (const char* other : {"name = \"tiny\nseed = 1\n", "[run\n", "seed = 20%\n"}) {
+  expect_refused("[run]\ndurable = TRUE\n", "TOML writes true");
+  for (const char* other : {"name = \"tiny\nseed = 1\n", "[run\n", "seed = 20%\n", "seed = 1.e-3\n"}) {
     write(*folder_ / "bad.toml", other);
     const std::string err = hop({"run", "bad.toml"}, folder_->path()).err;
     EXPECT_THAT(err, HasSubstr("bad.toml:1"));

@@ -38,7 +38,7 @@ TEST_F(HungDisk, IsNamedByHopWhyAndCtrlCTwiceEndsTheRunAllTheSame) {
   const Finished finished = program.wait();
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
   EXPECT_EQ(finished.code, 4);
-  EXPECT_THAT(finished.err, HasSubstr("left at once: its disk does not answer: the coordinator writes "));
+  EXPECT_THAT(finished.err, HasSubstr("left at once: the coordinator waits for its disk: it writes "));
   EXPECT_THAT(finished.err, ContainsRegex("to go on: hop resume .*hung"));
   EXPECT_EQ(commits(*folder_ / "hung").size(), committed);
   const Finished resumed = hop({"resume", "hung"}, folder_->path());

@@ -54,6 +54,7 @@ constexpr Reader kReaders[] = {
     {"data/formats/npy_array", "npy"},
     {"data/formats/text", "text"},
     {"data/manifest", "manifest"},
+    {"data/mapped_file", {}, "looks at no byte"},
     {"data/partition", "partition"},
     {"data/partition_header", "partition"},
     {"data/partition_layout", "partition"},
@@ -113,7 +114,7 @@ std::string stem_of(const fs::path& file) {
 
 bool reads(const std::string& code, bool is_header) {
   static const std::regex parses(
-      R"([Jj]son::parse\(|toml::parse\(|ifstream|Verifier verifier\(|(Mapped|Input)File [a-z_]+[;(])"),
+      R"([Jj]son::parse\(|toml::parse\(|ifstream|Verifier verifier\(|(Mapped|Input)File( [a-z_]+[;(]|>?\())"),
       declares(R"(\b(parse|decode|read|load|from|open)(_\w+)?\()"
                R"(([A-Z]\w+& \w+, )?(const )?(hop::|std::|fs::)?)"
                R"((ByteView|string_view|string&|filesystem::path&|path&|span<const std::(byte|filesystem::path)>))");
@@ -122,7 +123,7 @@ bool reads(const std::string& code, bool is_header) {
 
 std::set<std::string> readers_of_the_tree() {
   std::set<std::string> found;
-  for (const char* floor : {"base", "tensor", "net", "autograd", "data", "nn", "hopper", "cli", "capi"}) {
+  for (const char* floor : {"base", "tensor", "net", "kernels", "autograd", "data", "nn", "hopper", "cli", "capi"}) {
     for (const auto& entry : fs::recursive_directory_iterator(source_directory() / floor)) {
       const fs::path& file = entry.path();
       if (file.extension() != ".h" && file.extension() != ".cpp") continue;

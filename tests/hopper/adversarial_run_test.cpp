@@ -152,6 +152,7 @@ TEST_F(AdversarialRun, RefusesWhatItCannotDo) {
         e.data.scale = data::Scale{0, 1};
       }),
       HasSubstr("expected features from -1 to 1 for loss = \"adversarial\", got 0 to 255; write scale = [127.5, "));
+  EXPECT_THAT(refusal([](Experiment& e) { e.data.scale = data::Scale{0, -1}; }), HasSubstr("got -255 to 0"));
   EXPECT_THAT(refusal([](Experiment& e) {
                 e.model.loss = "elbo";
                 e.data.scale = data::Scale{0, 1.0 / 255};

@@ -39,7 +39,7 @@ TEST(Lives, OneThatSaysNothingForFiveHeartbeatsIsLost) {
 
 TEST(Lives, TheTimeInWhichNobodyListenedIsNoSilence) {
   Lives lives = ready_life();
-  lives.forgive(100s);
+  lives.forgive(100s, At(100s));
   EXPECT_EQ(lose(lives.look(connected(0), kPatience, At(102s))), nullptr);
 }
 
@@ -96,6 +96,14 @@ TEST(Lives, TheEndOfABrokenConnectionIsAwaitedAndThenForced) {
   EXPECT_TRUE(std::holds_alternative<std::monostate>(lives.look({}, kPatience, At(20s)))) << "nothing is left to kill";
 }
 
+// The coordinator was stopped for an hour, and heard of the end of the connection before the watch saw the hour.
+TEST(Lives, AnEndIsAwaitedFromNowOnWhereTheTimeInWhichNobodyListenedLiesBefore) {
+  Lives lives = ready_life();
+  lives.lose("gone", Loss::Crash, At(3600s));
+  lives.forgive(3600s, At(3600s));
+  EXPECT_EQ(lives.overdue(At(3605s)), 5s);
+}
+
 TEST(Lives, AnEndThatDoesNotComeIsToldOfAndThenLeft) {
   Lives lives = ready_life();
   lives.lose("silent", Loss::Silence, At(10s));
@@ -103,7 +111,7 @@ TEST(Lives, AnEndThatDoesNotComeIsToldOfAndThenLeft) {
   EXPECT_EQ(lives.overdue(At(15s)), 5s);
   EXPECT_FALSE(lives.overdue(At(19s))) << "the next line comes when the wait has doubled";
   EXPECT_EQ(lives.overdue(At(21s)), 11s);
-  lives.forgive(100s);  // nobody was there to see the end
+  lives.forgive(100s, At(121s));  // nobody was there to see the end
   EXPECT_FALSE(lives.overdue(At(122s)));
   EXPECT_TRUE(std::holds_alternative<Lives::Kill>(lives.look({}, kPatience, At(170s))));
   EXPECT_TRUE(std::holds_alternative<Lives::Leave>(lives.look({}, kPatience, At(171s))));

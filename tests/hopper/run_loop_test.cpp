@@ -160,7 +160,8 @@ TEST_F(RunOfFakes, SaysWhichWorkerDoesNotEndAndLeavesItAtLast) {
   };
   EXPECT_EQ(run.run(), Outcome::Completed);
   expect_all_finished(run);
-  EXPECT_THAT(run.notices, ::testing::Contains(ContainsRegex("worker 0 was lost and has not ended for [0-9]+ s")));
+  EXPECT_THAT(run.notices,
+              ::testing::Contains(ContainsRegex("worker 0 was told to end, and has not ended for [0-9]+ s")));
   EXPECT_TRUE(run.was_told("worker 0 is left to the system: it was killed, and did not end within 1 s"));
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "hopper/detail/clone_check.h"
 #include "hopper/run.h"
 #include "tests/hopper/evolution.h"
 #include "tests/hopper/glyphs.h"
@@ -263,6 +264,26 @@ TEST_F(SearchRun, RefusesACloneWhoseScheduleCountsOtherSteps) {
   EXPECT_EQ(refusal({constant, batch32}, {cosine, batch32}), "no error");
   EXPECT_EQ(refusal({plateau, batch32}, {plateau, batch16}), "no error") << "a plateau counts epochs";
   EXPECT_EQ(refusal({cosine, by_epoch, batch32}, {cosine, by_epoch, batch16}), "no error");
+
+  Experiment averaged = experiment();
+  averaged.model.swa_start = 1;
+  averaged.model.swa_lr = 0.01;
+  EXPECT_THAT(refusal_of_clone(averaged, {batch32}, {batch16}), HasSubstr("steps per epoch"))
+      << "its anneal counts steps";
+}
+
+TEST_F(SearchRun, RefusesACloneWhoseGrandparentTookOtherSteps) {
+  const Config::Entry constant = {"schedule", std::string("constant")}, cosine = {"schedule", std::string("cosine")};
+  const Config first = {constant, {"batch_size", std::int64_t{32}}},
+               second = {constant, {"batch_size", std::int64_t{16}}};
+  const record::Asked clone{
+      ModelId(2), {cosine, {"batch_size", std::int64_t{16}}}, 3, Parent{ModelId(1), Epoch(1)}, {}};
+  const Experiment e = experiment();
+  const data::Dataset data = data::Dataset::open(*folder_ / "data");
+  const Config* const ancestors[] = {&second, &first};
+  EXPECT_THAT([&] { clone_check(e, data)(clone, ancestors); },
+              testing::ThrowsMessage<ConfigError>(HasSubstr("the steps per epoch of its parent's ancestors")));
+  EXPECT_NO_THROW(clone_check(e, data)(clone, std::span(ancestors).first(1)));
 }
 
 }  // namespace

@@ -284,8 +284,8 @@ TEST_F(SearchTalkTest, KeepsTheStateOfAParentUntilTheFirstCommitOfItsClone) {
 }
 
 TEST_F(SearchTalkTest, ChecksTheClonesOfADecisionAndNoneThatIsPutAside) {
-  const CheckClone check = [](const record::Asked& clone, const Config& parent) {
-    if (clone.config.number("lr") > parent.number("lr")) throw ConfigError("too fast a clone");
+  const CheckClone check = [](const record::Asked& clone, std::span<const Config* const> ancestors) {
+    if (clone.config.number("lr") > ancestors.front()->number("lr")) throw ConfigError("too fast a clone");
   };
   const auto clone = [](double rate) { return lr(rate, Parent{ModelId{0}, Epoch{0}}); };
   script_ = {.proposals = {{0, {lr(0.5)}}, {1, {clone(0.25)}}}};

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "data/batches.h"
 #include "hopper/build_model.h"
+#include "hopper/detail/run_checks.h"
 #include "hopper/trainer.h"
 #include "nn/clip_grad.h"
 #include "nn/families.h"
@@ -266,7 +267,14 @@ TEST_F(TrainingTools, RefuseALayerThatHasANameOfTraining) {
     if (std::holds_alternative<double>(config.entries().back().second)) {
       EXPECT_NO_THROW(build_module(e, config, dataset())) << name << ": an older model can be loaded";
     }
-    return refusal(config, e);
+    const ModelConfig model{ModelId(0), config};
+    EXPECT_EQ(refusal(config, e), "") << name << ": an older run goes on";
+    try {
+      check_new_run(e, dataset(), {&model, 1});
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
   };
   EXPECT_EQ(refusal_of("accumulate", std::int64_t{1}),
             "[model] layers: expected another name than $accumulate, which training reads from the same "

@@ -86,9 +86,7 @@ Shape pooled_to_size(const Arguments& a, const Shape& sample) {
 
 AnyModule adaptive_avg_pool(const Arguments& a, const Shape&) { return std::make_shared<AdaptiveAvgPool2d>(a.size(0)); }
 
-AnyModule adaptive_max_pool(const Arguments& a, const Shape&) {
-  return std::make_shared<AdaptiveMaxPool2d>(a.size(0).height, a.size(0).width);
-}
+AnyModule adaptive_max_pool(const Arguments& a, const Shape&) { return std::make_shared<AdaptiveMaxPool2d>(a.size(0)); }
 
 template <class M>
 std::string torch_adaptive_pool(const Arguments& a, const Shape&) {
