@@ -46,14 +46,24 @@ std::string checked_value(const Attribute& attribute, std::string_view text) {
                     quoted(text));
 }
 
+// The layer that a wrong name means; empty if none is near. "transformer" is the beginning of a name, although its
+// letters are nearer to "transpose".
+std::string near_layer(std::string_view name) {
+  for (const std::string_view layer : spec_layer_names()) {
+    if (layer.starts_with(std::string(name) + "_")) return std::string(layer);
+  }
+  return nearest(name, spec_layer_names());
+}
+
 // "Linear(10, 8)", "nn.Linear 8", "dense: 8": the name that is meant, and what stands behind it.
 [[noreturn]] void refuse_layer(std::string_view text) {
   const std::size_t end = std::min(text.find_first_of(" \t(:,["), text.size());
   const std::string_view name = text.substr(0, end), behind = text.substr(end);
-  const std::string near = nearest(name.substr(name.rfind('.') + 1), spec_layer_names());
+  const std::string near = near_layer(name.substr(name.rfind('.') + 1));
   std::string message = "expected the name of a layer, got " + quoted(name);
   if (near.empty()) throw ConfigError(message + "; the layers are " + list_of(spec_layer_names(), 100));
-  const bool has_values = behind.find_first_of("(:,[") == std::string_view::npos;
+  const bool has_values = behind.find_first_of("(:[") == std::string_view::npos &&
+                          behind.find(", ") == std::string_view::npos && !behind.starts_with(',');
   message += "; did you mean " + quoted(has_values ? near + std::string(behind) : near) + "?";
   throw ConfigError(has_values ? message
                                : message + " Spaces stand before and between its values, as in \"conv2d 16 3\"");

@@ -5,15 +5,13 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
-#include <type_traits>
-#include <vector>
 
 #include "autograd/grad_mode.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/words.h"
-#include "data/row_scaling.h"
 #include "hopper/build_model.h"
+#include "hopper/detail/feature_range.h"
 #include "hopper/detail/metric_sums.h"
 #include "hopper/detail/process_host.h"
 #include "hopper/detail/restore.h"
@@ -78,68 +76,11 @@ void check_settings(const Experiment& experiment, const data::Target& target) {
   }
 }
 
-std::string range_of(const nn::LossRow& loss) {
-  return "from " + shortest(loss.least) + " to " + shortest(loss.greatest) + " for loss = \"" + std::string(loss.name) +
-         '"';
-}
-
-std::string feature_title(const data::Dataset& dataset, std::size_t feature) {
-  const auto& table = dataset.manifest().table;
-  const std::string name = table ? table->feature_names().at(feature) : "";
-  return name.empty() ? "feature " + std::to_string(feature) : "column \"" + printable(name) + "\"";
-}
-
-// Every training row of this node. (Of validation rows, a few may lie a little outside of what training rows have.)
-void check_rows(const nn::LossRow& loss, const data::Scaling& fitted, const data::Dataset& dataset) {
-  constexpr double kRounding = 1e-4;
-  const double least = loss.least - kRounding, greatest = loss.greatest + kRounding;
-  const data::RowScaling scaling(fitted);
-  const std::int64_t width = dataset.feature_shape().numel();
-  std::vector<float> scaled(static_cast<std::size_t>(width));
-  const auto check = [&]<class T>(const data::Partition& partition, T) {
-    using Wide = std::conditional_t<data::scaling_dtype(dtype_of<T>()) == DType::f64, double, float>;
-    const auto* row = reinterpret_cast<const T*>(partition.column(0).data());
-    for (std::int64_t r = 0; r < partition.rows(); ++r, row += width) {
-      scaling.apply<Wide>(row, scaled.data(), width);
-      const auto outside = std::ranges::find_if(scaled, [&](float x) { return !(x >= least && x <= greatest); });
-      if (outside == scaled.end()) continue;
-      throw ConfigError("[data] columns: expected features " + range_of(loss) + ", got " + shortest(*outside) + " in " +
-                        feature_title(dataset, static_cast<std::size_t>(outside - scaled.begin())) +
-                        "; for a CSV file write columns = { NAME = \"minmax\" } with the name of each column of "
-                        "numbers, otherwise scale = [offset, factor]");
-    }
-  };
-  for (std::uint32_t q = 0; q < dataset.partition_count(); ++q) {
-    if (!dataset.has_partition(PartitionId(q))) continue;
-    const data::Partition partition = dataset.partition(PartitionId(q), data::Verify::no);
-    visit_dtype(dataset.feature_dtype(), [&]<class T>(T zero) { check(partition, zero); });
-  }
-}
-
-// A bound takes each feature for a probability, and a generator ends with tanh. Bytes are images; of other features
-// only the rows tell.
-void check_features(const Experiment& experiment, const data::Dataset& dataset) {
-  const nn::LossRow& loss = nn::find_loss(experiment.model.loss.name());
-  const data::Scaling scaling = scaling_of(experiment, dataset);
-  if (dataset.feature_dtype() != DType::u8 || scaling.is_per_column()) return check_rows(loss, scaling, dataset);
-  const data::Scale& scale = scaling.all();
-  const double least = (0 - scale.offset) * scale.factor, greatest = (255 - scale.offset) * scale.factor;
-  if (least >= loss.least - 1e-6 && greatest <= loss.greatest + 1e-6) return;
-  const double factor = (loss.greatest - loss.least) / 255;
-  throw ConfigError("[data] scale: expected features " + range_of(loss) + ", got " + shortest(least) + " to " +
-                    shortest(greatest) + "; write scale = [" + shortest(0 - loss.least / factor) + ", " +
-                    shortest(factor) + "]");
-}
-
 // What the loss of the experiment learns must be what the labels are.
 void check_loss(const Experiment& experiment, const data::Dataset& dataset) {
   const data::Target& target = dataset.target();
   const nn::Output output = output_of(experiment.model, target.kind);
-  if (output == nn::Output::Input) {
-    const data::Scaling scaling = scaling_of(experiment, dataset);
-    if (has_known_range(scaling, dataset)) check_range(nn::find_loss(experiment.model.loss.name()), scaling);
-    return;
-  }
+  if (output == nn::Output::Input) return check_feature_range(experiment, dataset);
   const std::string loss = "[model] loss: \"" + experiment.model.loss.name() + "\"";
   if (nn::target_kind(output) != target.kind) {
     const bool are_classes = target.kind == data::TargetKind::classes;
@@ -354,9 +295,7 @@ void check_models(const Experiment& experiment, const data::Dataset& dataset, st
 
 void check_new_run(const Experiment& experiment, const data::Dataset& dataset, std::span<const ModelConfig> models) {
   for (const ModelConfig& model : models) check_layer_names(experiment.model, model.config);
-  if (output_of(experiment.model, dataset.target().kind) != nn::Output::Input) return;
-  const data::Scaling scaling = scaling_of(experiment, dataset);
-  if (!has_known_range(scaling, dataset)) check_rows(nn::find_loss(experiment.model.loss.name()), scaling, dataset);
+  if (output_of(experiment.model, dataset.target().kind) == nn::Output::Input) check_features(experiment, dataset);
 }
 
 }  // namespace hop::hopper

@@ -1,5 +1,6 @@
-// Brings a product into cuBLASLt's form, or hands it to our own kernel. The choice between them, and the algorithm, are
-// functions of math(), precision(), dtype and the operands' shapes and strides, never of addresses.
+// Brings a product into cuBLASLt's form, or hands it to a kernel of ours: one for few rows, or one for every product.
+// The choice between them, and the algorithm, are functions of math(), precision(), dtype and the operands' shapes and
+// strides, never of addresses.
 #include <algorithm>
 #include <numeric>
 #include <optional>
@@ -172,13 +173,14 @@ bool multiply_with(const Multiply& multiply, const Tensor& a, const Tensor& b, c
   return true;
 }
 
-// Beyond 2^24 multiply-adds the blocks' reads of `a` cost more than a second launch of the library.
+// Beyond 2^24 multiply-adds the blocks' reads of `a` cost more than a second launch of the library. A warp adds all
+// terms of its sums, so long sums, such as the dot product of all parameters, are left to the library.
 bool takes_few_rows(const Tensor& a, const Tensor& b) {
-  constexpr std::int64_t kMostProducts = std::int64_t{1} << 24;
+  constexpr std::int64_t kMostProducts = std::int64_t{1} << 24, kMostTerms = 4096;
   if (a.dtype() != DType::f32 || precision() != Precision::strict || a.dim() != 2 || b.dim() != 2) return false;
   const std::int64_t m = a.shape()[0], k = a.shape()[1], n = b.shape()[1];
-  return m > 0 && m <= kMostFewRows && k > 0 && n <= kMostProducts / (m * k) && a.strides()[1] == 1 &&
-         b.strides()[0] == 1;
+  return m > 0 && m <= kMostFewRows && k > 0 && k <= kMostTerms && n <= kMostProducts / (m * k) &&
+         a.strides()[1] == 1 && b.strides()[0] == 1;
 }
 
 static void matmul(const char*, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {

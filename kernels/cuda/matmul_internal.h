@@ -9,14 +9,16 @@
 
 namespace hop::kernels::cuda {
 
-/// Operations::matmul by our own kernel: if there is no cuBLASLt, if cuBLASLt knows no algorithm, and with
-/// math().own_kernels. Every element is one chain of fused multiply-adds in the order of k.
+/// Operations::matmul by our kernel for every product: with math().own_kernels, and without them where
+/// takes_few_rows() says no and cuBLASLt is missing or knows no algorithm. Every element is one chain of fused
+/// multiply-adds in the order of k.
 void matmul_in_tiles(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y);
 
 /// Rows that matmul_of_few_rows() takes.
 inline constexpr int kMostFewRows = 32;
 /// Whether a product is one for matmul_of_few_rows(): strict f32 matrices of at most kMostFewRows rows that lie along
-/// k, of at most 2^24 multiply-adds. A function of dtype, precision(), shapes and strides alone.
+/// k, of at most 4,096 terms in a sum and 2^24 multiply-adds. A function of dtype, precision(), shapes and strides
+/// alone.
 bool takes_few_rows(const Tensor& a, const Tensor& b);
 /// Operations::matmul of (m, k) (k, n) in one launch, for which cuBLASLt takes two. An element's bits depend on its own
 /// row and column alone, but not in the order of matmul_in_tiles(). `bias` is dense, or undefined.

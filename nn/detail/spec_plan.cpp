@@ -43,12 +43,6 @@ void check_words(const LayerKind& first, const data::Input& sample) {
 
 const LayerKind& kind_of(std::string_view name) {
   if (const LayerKind* kind = find_layer_kind(name)) return *kind;
-  const std::string beginning = std::string(name) + "_";  // "transformer" is nearer to "transpose" by its letters
-  for (const LayerKind& kind : layer_kinds()) {
-    if (kind.name.starts_with(beginning))
-      throw ConfigError("expected the name of a layer, got " + quoted(name) + "; did you mean " + quoted(kind.name) +
-                        "?");
-  }
   throw ConfigError("expected the name of a layer, got " + quoted(name) + hint(name, spec_layer_names()));
 }
 

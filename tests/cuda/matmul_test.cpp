@@ -188,6 +188,8 @@ TEST(FewRows, AreStrictSmallAndAlongK) {
   EXPECT_TRUE(takes(rows(1, 4096), weight(4096, 4096)));  // 2^24 multiply-adds
   EXPECT_FALSE(takes(rows(2, 4096), weight(4096, 4096)));
   EXPECT_FALSE(takes(rows(33, 784), weight(784, 512)));
+  EXPECT_TRUE(takes(rows(1, 4096), weight(4096, 1)));
+  EXPECT_FALSE(takes(rows(1, 4097), weight(4097, 1))) << "one warp would add all terms";
   EXPECT_FALSE(takes(rows(32, 784, DType::f64), weight(784, 512, DType::f64)));
   EXPECT_FALSE(takes(rows(32, 0), weight(0, 512)));
   EXPECT_FALSE(takes(rows(32, 784), rows(784, 512)));      // b lies along n
