@@ -52,14 +52,16 @@ void check_rows(const nn::LossRow& loss, const data::Scaling& fitted, const data
   }
 }
 
-// A bound takes each feature for a probability, and a generator ends with tanh. Bytes are images; of other features
-// only the rows tell.
-void check_features(const Experiment& experiment, const data::Dataset& dataset) {
-  const nn::LossRow& loss = nn::find_loss(experiment.model.loss.name());
-  const data::Scaling scaling = scaling_of(experiment, dataset);
-  if (dataset.feature_dtype() != DType::u8 || scaling.is_per_column()) return check_rows(loss, scaling, dataset);
+// Bytes that are scaled alike, as those of images: their range is known without the rows.
+bool has_known_range(const data::Scaling& scaling, const data::Dataset& dataset) {
+  return dataset.feature_dtype() == DType::u8 && !scaling.is_per_column();
+}
+
+// A bound takes each feature for a probability, and a generator ends with tanh.
+void check_range(const nn::LossRow& loss, const data::Scaling& scaling) {
   const data::Scale& scale = scaling.all();
-  const double least = (0 - scale.offset) * scale.factor, greatest = (255 - scale.offset) * scale.factor;
+  const auto scaled = [&](double byte) { return (byte - scale.offset) * scale.factor + 0.0; };  // no -0
+  const auto [least, greatest] = std::minmax({scaled(0), scaled(255)});
   if (least >= loss.least - 1e-6 && greatest <= loss.greatest + 1e-6) return;
   const double factor = (loss.greatest - loss.least) / 255;
   throw ConfigError("[data] scale: expected features " + range_of(loss) + ", got " + shortest(least) + " to " +
