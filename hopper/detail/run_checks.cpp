@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/words.h"
 #include "hopper/build_model.h"
+#include "hopper/build_model_internal.h"
 #include "hopper/detail/feature_range.h"
 #include "hopper/detail/metric_sums.h"
 #include "hopper/detail/process_host.h"
