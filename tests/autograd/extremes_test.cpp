@@ -232,6 +232,18 @@ TEST(Gradient, OfLogitIsInfiniteAtZeroAndOne) {
   EXPECT_EQ(values(grad({sum(grad({sum(logit(x, 0.1))}, {x}, {.create_graph = true})[0])}, {x})[0])[0], 0);
 }
 
+// Between the bounds they are parabolas, also at the lowest point.
+TEST(Gradient, OfSecondOrderOfHuberLossesIsConstantBetweenTheBounds) {
+  const Tensor x = leaf({0, -0.0, 0.1, -0.4, 0.7}, {5}), target = zeros({5}, DType::f64);
+  const auto second = [&](const Tensor& loss) {
+    return values(grad({sum(grad({loss}, {x}, {.create_graph = true})[0])}, {x})[0]);
+  };
+  EXPECT_EQ(second(huber_loss(x, target, {.reduction = Reduction::sum, .delta = 0.5})),
+            (std::vector<double>{1, 1, 1, 1, 0}));
+  EXPECT_EQ(second(smooth_l1_loss(x, target, {.reduction = Reduction::sum, .beta = 0.5})),
+            (std::vector<double>{2, 2, 2, 2, 0}));
+}
+
 // PyTorch's gradients. PyTorch's second derivatives are NaN there; ours are 0.
 TEST(Gradient, OfAtan2AtZeroIsZero) {
   for (const DType dtype : {DType::f32, DType::f64}) {
