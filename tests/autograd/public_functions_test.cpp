@@ -50,7 +50,7 @@ const Names kWithoutGradient = {"all",
 // New tensors, which depend on no other one, or on its shape alone.
 const Names kCreation = {"arange", "empty_like", "eye",   "full",       "full_like", "linspace", "ones",  "ones_like",
                          "rand",   "rand_like",  "randn", "randn_like", "randint",   "randperm", "zeros", "zeros_like"};
-// Writes in place are not recorded; the row "mul by a written buffer" makes them.
+// Writes in place are not recorded; the row "mul by a written buffer" makes each of them.
 const Names kInPlace = {"add_", "copy_", "div_", "embedding_renorm_", "fill_", "index_put_", "lerp_",
                         "mul_", "sub_",  "zero_"};
 // No operations: a mode of the thread, texts and values for the host.
@@ -77,6 +77,11 @@ TEST(PublicFunctions, ThatAreDifferentiableAreRowsOfRandomPrograms) {
   }
   EXPECT_EQ(list(without(differentiable, rows_of)), "") << "these have no row in random_program_rows.cpp";
   EXPECT_EQ(list(without(rows_of, differentiable)), " checkpoint") << "these rows name no differentiable function";
+}
+
+TEST(PublicFunctions, ThatWriteAreCalledByARowOfRandomPrograms) {
+  EXPECT_EQ(list(without(kInPlace, functions_called_in("tests/autograd/random_program_rows.cpp"))), "")
+      << "these are not called in random_program_rows.cpp";
 }
 
 TEST(PublicFunctions, ThatTakeTensorsAreCalledWithOddOnes) {

@@ -40,12 +40,15 @@ Tensor times_a_written_buffer(const Machine& m, const Instruction& i, const Tens
   {
     const NoGradGuard no_grad;
     const Tensor flat = reshape(c, {c.numel()});
+    zero_(slice(flat, 0, 0, c.numel(), 3));
+    copy_(slice(flat, 0, 0, 1), m.numbers(i, {1}, c));
     mul_(slice(flat, 0, 0, c.numel(), 2), 0.5);
     if (c.dim() > 1) add_(select(transpose(c, 0, -1), 0, 0), 0.25);
     if (c.dim() > 1) sub_(select(c, 0, 0), 0.125);
     div_(slice(flat, 0, 0, c.numel(), 3), 2);
     i.choice % 2 == 0 ? fill_(slice(flat, 0, 0, 1), 0.75) : lerp_(c, m.numbers(i, c.shape(), c), 0.25);
     if (i.choice % 3 == 0) index_put_(flat, m.positions(i, {2}, c.numel()), 0.5);
+    if (c.dim() == 2) embedding_renorm_(c, m.positions(i, {2}, c.size(0)), 0.5);
   }
   return x * c;
 }
