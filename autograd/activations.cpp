@@ -137,11 +137,12 @@ Tensor logit(const Tensor& x, std::optional<double> eps) {
   const Tensor p = eps ? kernels::clamp(x, low, high) : x;
   const Tensor y = kernels::log(kernels::div(p, kernels::sub(1, p)));
   if (!autograd::is_recorded(x)) return y;
-  // Infinite at 0 and 1. Outside of the bounds it is 0, or NaN where there are no bounds but those of the function.
+  // Infinite at 0 and 1; adding 0 makes -0 a 0, so that the sign is the one of g. Outside of the bounds it is 0;
+  // without eps it is NaN.
   return autograd::record("logit", y, {x}, [=, saved = autograd::save(x)](autograd::BackwardContext& c) {
     const Tensor at = c.value(saved);
     const Tensor outside = kernels::logical_or(kernels::lt(at, low), kernels::gt(at, high));
-    const Tensor safe = where(outside, 0.5, at);
+    const Tensor safe = where(outside, 0.5, at) + 0.0;
     c.set(0, where(outside, eps ? 0.0 : std::nan(""), c.grad() / (safe * (1 - safe))));
   });
 }

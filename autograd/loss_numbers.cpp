@@ -29,11 +29,12 @@ Tensor reduced_by_weight(const char* op, const Tensor& losses, const ElementLoss
   return sum(all) / sum(expand(to(options.weight, losses.dtype()), losses.shape()));
 }
 
-/// With c = min(d, delta), both branches of the definition are c (d - c / 2).
+/// With c = d clamped to -delta..delta, both branches of the definition are c (d - c / 2). No |d| is in it, because its
+/// slope at 0 would make the second derivative 0 there. Adding 0 makes -0 a 0.
 Tensor huber(const Tensor& x, const Tensor& target, double delta) {
-  const Tensor distance = abs(x - target);
-  const Tensor capped = minimum(distance, delta);
-  return capped * (distance - capped * 0.5);
+  const Tensor difference = x - target + 0.0;
+  const Tensor clamped = clamp(difference, -delta, delta);
+  return clamped * (difference - clamped * 0.5);
 }
 
 /// `var` in a shape that broadcasts to x's.

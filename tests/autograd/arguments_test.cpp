@@ -1,5 +1,6 @@
 // Arguments that few calls give: gradients, plain numbers for lists, errors, zero sizes, 16 bits, captured steps.
 // (tests/nn/golden_arguments_test.cpp compares values with PyTorch.)
+// Long because it has a test for each of these arguments.
 #include <cmath>
 #include <limits>
 #include <type_traits>

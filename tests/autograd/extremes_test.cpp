@@ -208,19 +208,21 @@ TEST(Lerp, ArrivesAtItsEnd) {
 TEST(Gradient, OfLogitIsInfiniteAtZeroAndOne) {
   for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
     const auto gradient = [dtype](std::optional<double> eps) {
-      const Tensor x = to(f64({0, 1, 0.25, -0.5, 1.5, std::nan("")}, {6}), dtype).set_requires_grad();
+      const Tensor x = to(f64({0, 1, 0.25, -0.5, 1.5, std::nan(""), -0.0}, {7}), dtype).set_requires_grad();
       return values(to(grad({sum(logit(x, eps))}, {x})[0], DType::f64));
     };
     const double tolerance = is_half(dtype) ? 0.02 : 1e-6;
     const std::vector<double> open = gradient(std::nullopt), closed = gradient(0.0), within = gradient(0.25);
     EXPECT_EQ(open[0], HUGE_VAL) << name(dtype);
     EXPECT_EQ(open[1], HUGE_VAL) << name(dtype);
+    EXPECT_EQ(open[6], HUGE_VAL) << name(dtype);
     EXPECT_NEAR(open[2], 16.0 / 3, tolerance) << name(dtype);
     EXPECT_TRUE(std::isnan(open[3]) && std::isnan(open[4]) && std::isnan(open[5])) << name(dtype);
     EXPECT_EQ(closed[0], HUGE_VAL) << name(dtype);
     EXPECT_EQ(closed[1], HUGE_VAL) << name(dtype);
+    EXPECT_EQ(closed[6], HUGE_VAL) << name(dtype);
     for (const std::size_t outside : {3, 4}) EXPECT_EQ(closed[outside], 0) << name(dtype);
-    for (const std::size_t outside : {0, 1, 3, 4}) EXPECT_EQ(within[outside], 0) << name(dtype);
+    for (const std::size_t outside : {0, 1, 3, 4, 6}) EXPECT_EQ(within[outside], 0) << name(dtype);
     EXPECT_NEAR(within[2], 16.0 / 3, tolerance) << name(dtype);
     EXPECT_TRUE(std::isnan(closed[5]) && std::isnan(within[5])) << name(dtype);
   }
@@ -230,7 +232,19 @@ TEST(Gradient, OfLogitIsInfiniteAtZeroAndOne) {
   EXPECT_EQ(values(grad({sum(grad({sum(logit(x, 0.1))}, {x}, {.create_graph = true})[0])}, {x})[0])[0], 0);
 }
 
-// PyTorch's gradients; those of second order are NaN there.
+// Between the bounds they are parabolas, also at the lowest point.
+TEST(Gradient, OfSecondOrderOfHuberLossesIsConstantBetweenTheBounds) {
+  const Tensor x = leaf({0, -0.0, 0.1, -0.4, 0.7}, {5}), target = zeros({5}, DType::f64);
+  const auto second = [&](const Tensor& loss) {
+    return values(grad({sum(grad({loss}, {x}, {.create_graph = true})[0])}, {x})[0]);
+  };
+  EXPECT_EQ(second(huber_loss(x, target, {.reduction = Reduction::sum, .delta = 0.5})),
+            (std::vector<double>{1, 1, 1, 1, 0}));
+  EXPECT_EQ(second(smooth_l1_loss(x, target, {.reduction = Reduction::sum, .beta = 0.5})),
+            (std::vector<double>{2, 2, 2, 2, 0}));
+}
+
+// PyTorch's gradients. PyTorch's second derivatives are NaN there; ours are 0.
 TEST(Gradient, OfAtan2AtZeroIsZero) {
   for (const DType dtype : {DType::f32, DType::f64}) {
     for (const double zero : {0.0, -0.0}) {

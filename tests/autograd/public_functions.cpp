@@ -4,6 +4,8 @@
 #include <regex>
 #include <sstream>
 #include <stdexcept>
+#include <string_view>
+#include <utility>
 
 #include "tests/source_tree.h"
 
@@ -47,6 +49,27 @@ void add_declarations(const std::string& header, std::multimap<std::string, std:
   }
 }
 
+/// Every call of a function of namespace hop: its name, and the text behind the parenthesis.
+std::vector<std::pair<std::string, std::string_view>> calls_in(const std::string& text) {
+  static const std::regex kCall("(?:^|[^:A-Za-z0-9_.]|hop::)([a-z][a-z0-9_]*)\\(");
+  std::vector<std::pair<std::string, std::string_view>> calls;
+  for (std::sregex_iterator at(text.begin(), text.end(), kCall), end; at != end; ++at)
+    calls.emplace_back((*at)[1].str(), std::string_view(text).substr(at->position() + at->length()));
+  return calls;
+}
+
+/// The arguments at whose beginning `text` is, without those of calls among them.
+std::string own_arguments(std::string_view text) {
+  std::string own;
+  int depth = 1;
+  for (const char c : text) {
+    depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+    if (depth == 0) break;
+    own += depth == 1 ? c : ' ';
+  }
+  return own;
+}
+
 }  // namespace
 
 std::multimap<std::string, std::string> public_declarations() {
@@ -65,10 +88,19 @@ std::set<std::string> public_functions() {
 }
 
 std::set<std::string> functions_called_in(const std::string& path) {
-  static const std::regex kCall("(?:^|[^:A-Za-z0-9_.]|hop::)([a-z][a-z0-9_]*)\\(");
   const std::string text = text_of(path);
   std::set<std::string> names;
-  for (std::sregex_iterator at(text.begin(), text.end(), kCall), end; at != end; ++at) names.insert((*at)[1].str());
+  for (const auto& [name, arguments] : calls_in(text)) names.insert(name);
+  return names;
+}
+
+std::set<std::string> functions_called_with(const std::string& argument, const std::string& path) {
+  const std::regex variable("\\b" + argument + "\\b");
+  const std::string text = text_of(path);
+  std::set<std::string> names;
+  for (const auto& [name, arguments] : calls_in(text)) {
+    if (std::regex_search(own_arguments(arguments), variable)) names.insert(name);
+  }
   return names;
 }
 

@@ -13,5 +13,7 @@ std::multimap<std::string, std::string> public_declarations();
 std::set<std::string> public_functions();
 /// The functions of namespace hop that a source calls, by the text of the file: sum(x), hop::std(x).
 std::set<std::string> functions_called_in(const std::string& path);
+/// Those of them that are called with the variable `argument`: in f(g(u), {v}), f has v and g has u.
+std::set<std::string> functions_called_with(const std::string& argument, const std::string& path);
 
 }  // namespace hop::autograd

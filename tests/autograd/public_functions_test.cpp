@@ -50,7 +50,7 @@ const Names kWithoutGradient = {"all",
 // New tensors, which depend on no other one, or on its shape alone.
 const Names kCreation = {"arange", "empty_like", "eye",   "full",       "full_like", "linspace", "ones",  "ones_like",
                          "rand",   "rand_like",  "randn", "randn_like", "randint",   "randperm", "zeros", "zeros_like"};
-// Writes in place are not recorded; the row "mul by a written buffer" makes them.
+// Writes in place are not recorded; the row "mul by a written buffer" makes each of them.
 const Names kInPlace = {"add_", "copy_", "div_", "embedding_renorm_", "fill_", "index_put_", "lerp_",
                         "mul_", "sub_",  "zero_"};
 // No operations: a mode of the thread, texts and values for the host.
@@ -79,6 +79,11 @@ TEST(PublicFunctions, ThatAreDifferentiableAreRowsOfRandomPrograms) {
   EXPECT_EQ(list(without(rows_of, differentiable)), " checkpoint") << "these rows name no differentiable function";
 }
 
+TEST(PublicFunctions, ThatWriteAreCalledByARowOfRandomPrograms) {
+  EXPECT_EQ(list(without(kInPlace, functions_called_in("tests/autograd/random_program_rows.cpp"))), "")
+      << "these are not called in random_program_rows.cpp";
+}
+
 TEST(PublicFunctions, ThatTakeTensorsAreCalledWithOddOnes) {
   Names take_tensors;
   for (const auto& [name, declaration] : public_declarations()) {
@@ -86,12 +91,12 @@ TEST(PublicFunctions, ThatTakeTensorsAreCalledWithOddOnes) {
         declaration.find("<Tensor>") != std::string::npos || declaration.find("<const Tensor>") != std::string::npos)
       take_tensors.insert(name);
   }
-  Names called = functions_called_in("tests/autograd/public_calls.cpp");
+  Names called = functions_called_with("u", "tests/autograd/public_calls.cpp");
   for (const Call& call : elementwise_calls()) called.insert(call.op);
   // pow(x, 2) calls the row pow_scalar, whose errors say "pow"; an undefined tensor has a text; to_vector() asks x
   // itself.
   EXPECT_EQ(list(without(take_tensors, called)), " pow_scalar to_string to_vector")
-      << "these are not called in public_calls.cpp";
+      << "these are not called with u in public_calls.cpp";
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "tests/autograd/random_program.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
@@ -25,12 +26,12 @@ class Writer {
     }
     std::vector<Tensor> v = make_leaves(program_);
     v.push_back(make_argument(0));
-    const NoGradGuard no_grad;
     program_.code = instructions(v, 3 + random_.below(14), 0);
     for (auto& loss : program_.losses) {
       for (std::uint32_t k = 1 + random_.below(3); k > 0; --k) loss.push_back(pick(v, program_.inputs() / 2));
     }
     program_.losses[0].push_back(static_cast<int>(v.size()) - 1);
+    program_.losses[0].push_back(*of_its_row_);
   }
 
  private:
@@ -40,20 +41,30 @@ class Writer {
     return first + static_cast<int>(std::max(random_.below(n), random_.below(n)));
   }
 
-  /// Any row, and more often one of the last, which test the graph more than an operation. The seeds take turns in the
-  /// row that a program tries again and again until it fits, so that a few hundred of them have every row.
+  /// A value that takes a gradient back to a leaf.
+  int pick_recorded(const std::vector<Tensor>& v) {
+    int picked = pick(v);
+    while (!v[static_cast<std::size_t>(picked)].requires_grad()) picked = pick(v);
+    return picked;
+  }
+
+  /// The row that the program certainly has between a leaf and its first loss. The seeds take turns in the rows.
+  int its_row() const { return static_cast<int>(program_.seed % rows().size()); }
+
+  /// Any row, and more often one of the last, which test the graph more than an operation.
   int some_row() {
     const auto count = static_cast<std::uint32_t>(rows().size());
-    if (wants_its_row_ && random_.below(3) == 0) return static_cast<int>(program_.seed % count);
     return static_cast<int>(random_.below(8) == 0 ? count - 1 - random_.below(kRowsOfTheGraph) : random_.below(count));
   }
 
   std::vector<Instruction> instructions(std::vector<Tensor>& v, std::uint32_t count, int depth) {
     std::vector<Instruction> code;
-    while (code.size() < count) {
-      Instruction i{some_row(), next_id_++, {}, random_.below(1 << 20), {}};
+    const auto wants_its_row = [&] { return depth == 0 && !of_its_row_; };
+    while (code.size() < count || wants_its_row()) {
+      const bool is_its_row = wants_its_row() && random_.below(3) == 0;
+      Instruction i{is_its_row ? its_row() : some_row(), next_id_++, {}, random_.below(1 << 20), {}};
       if (is_checkpoint(i) && depth == 2) continue;
-      for (int k = 0; k < row(i).operands; ++k) i.in.push_back(pick(v));
+      for (int k = 0; k < row(i).operands; ++k) i.in.push_back(is_its_row ? pick_recorded(v) : pick(v));
       const Tensor x = v[static_cast<std::size_t>(i.in[0])], y = v[static_cast<std::size_t>(i.in.back())];
       if (!row(i).fits(x, y)) continue;
       if (is_checkpoint(i)) {
@@ -61,13 +72,13 @@ class Writer {
         i.body = instructions(inner, 1 + random_.below(4), depth + 1);
       }
       const Tensor result = Machine{program_, {}}.run({i}, v).back();
-      if (static_cast<std::uint64_t>(i.op) == program_.seed % rows().size()) wants_its_row_ = false;
       code.push_back(std::move(i));
       v.push_back(result);
       if (hop::max(kernels::abs(result)).item<double>() > 3) {  // stay where differences are exact
         code.push_back({kTanh, next_id_++, {static_cast<int>(v.size()) - 1}, 0, {}});
         v.push_back(tanh(result));
       }
+      if (is_its_row && v.back().requires_grad()) of_its_row_ = static_cast<int>(v.size()) - 1;
     }
     return code;
   }
@@ -75,7 +86,7 @@ class Writer {
   Program& program_;
   PhiloxStream random_;
   int next_id_ = 0;
-  bool wants_its_row_ = true;
+  std::optional<int> of_its_row_;  // the value, once there is one
 };
 
 void print(const std::vector<Instruction>& code, int first, const std::string& indent, std::string& text) {

@@ -34,18 +34,27 @@ Tensor in_shape(const Tensor& x, const Shape& shape) {
 Tensor like(const Tensor& y, const Tensor& x) { return in_shape(y, x.shape()); }
 Tensor positive(const Tensor& x) { return square(x) + 0.5; }
 
-// x * c, where c is a buffer that was written in several ways before.
+/// A sum of f at numbers of at least 0.5 and at numbers of at most -0.5.
+template <class F>
+Tensor on_both_sides(const Tensor& x, const F& f) {
+  return f(positive(x)) + f(-positive(x)) * 0.5;
+}
+
+// x * c, where c is a buffer that was written in every way before.
 Tensor times_a_written_buffer(const Machine& m, const Instruction& i, const Tensor& x, const Tensor&) {
   const Tensor c = kernels::clone(kernels::contiguous(m.constant(i, x)));
   {
     const NoGradGuard no_grad;
     const Tensor flat = reshape(c, {c.numel()});
+    zero_(slice(flat, 0, 0, c.numel(), 3));
+    copy_(slice(flat, 0, 0, 1), m.numbers(i, {1}, c));
     mul_(slice(flat, 0, 0, c.numel(), 2), 0.5);
     if (c.dim() > 1) add_(select(transpose(c, 0, -1), 0, 0), 0.25);
     if (c.dim() > 1) sub_(select(c, 0, 0), 0.125);
     div_(slice(flat, 0, 0, c.numel(), 3), 2);
     i.choice % 2 == 0 ? fill_(slice(flat, 0, 0, 1), 0.75) : lerp_(c, m.numbers(i, c.shape(), c), 0.25);
     if (i.choice % 3 == 0) index_put_(flat, m.positions(i, {2}, c.numel()), 0.5);
+    if (c.dim() == 2) embedding_renorm_(c, m.positions(i, {2}, c.size(0)), 0.5);
   }
   return x * c;
 }
@@ -184,13 +193,14 @@ const Row kRows[] = {
     {"sub", HOP_APPLY(x - y), 2, broadcast},
     {"mul", HOP_APPLY(x * y), 2, broadcast},
     {"mul by a constant", HOP_APPLY(x * m.constant(i, y)), 2, broadcast},
-    {"div", HOP_APPLY(x / positive(y)), 2, broadcast},
+    {"div", HOP_APPLY(on_both_sides(y, [&](const Tensor& d) { return x / d; })), 2, broadcast},
     {"pow", HOP_APPLY(pow(positive(x), y)), 2, broadcast},
     {"atan2", HOP_APPLY(atan2(x, positive(y))), 2, broadcast},
-    {"hypot", HOP_APPLY(hypot(x, positive(y))), 2, broadcast},
-    {"remainder", HOP_APPLY(remainder(x, positive(y))), 2, broadcast},
-    {"fmod", HOP_APPLY(fmod(x, positive(y))), 2, broadcast},
-    {"floor_divide", HOP_APPLY(floor_divide(x, positive(y)) + x), 2, broadcast},
+    {"atan2 of any y", HOP_APPLY(on_both_sides(x, [&](const Tensor& a) { return atan2(a, y); })), 2, broadcast},
+    {"hypot", HOP_APPLY(on_both_sides(y, [&](const Tensor& b) { return hypot(x, b); })), 2, broadcast},
+    {"remainder", HOP_APPLY(on_both_sides(y, [&](const Tensor& d) { return remainder(x, d); })), 2, broadcast},
+    {"fmod", HOP_APPLY(on_both_sides(y, [&](const Tensor& d) { return fmod(x, d); })), 2, broadcast},
+    {"floor_divide", HOP_APPLY(on_both_sides(y, [&](const Tensor& d) { return floor_divide(x, d); }) + x), 2, broadcast},
     {"maximum", HOP_APPLY(maximum(x, y)), 2, broadcast},
     {"minimum", HOP_APPLY(minimum(x, y)), 2, broadcast},
     {"where", HOP_APPLY(where(kernels::gt(m.constant(i, x), 0), x, y)), 2, broadcast},
