@@ -105,10 +105,15 @@ MadeLoss make_quantile(const ConfigText& settings, Device) {
   return both(loss);
 }
 
-// The trainer asks the model itself.
+constexpr char kElbo[] = "elbo", kAdversarial[] = "adversarial";
+
+// Of Output::Input: the trainer asks the model itself.
+template <const char* name>
 MadeLoss make_unsupervised(const ConfigText&, Device) {
   return {.mean = [](const Tensor&, const Tensor&) -> Tensor {
-    throw ConfigError("[loss] expected a loss of labels, got one that its model computes itself (nn/unsupervised.h)");
+    throw ConfigError("[loss] expected a loss of labels, got \"" + std::string(name) +
+                      "\", which a model of family = \"" + std::string(find_loss(name).family) +
+                      "\" computes itself (nn/unsupervised.h)");
   }};
 }
 
@@ -137,9 +142,9 @@ constexpr std::array kLosses = {
     LossRow{"quantile", Output::Standard, make_quantile,
             "Least at a quantile of the labels. At 0.5 it is half the absolute error, for the median.", kOfQuantile},
     LossRow{
-        "elbo",
+        kElbo,
         Output::Input,
-        make_unsupervised,
+        make_unsupervised<kElbo>,
         "The negative evidence lower bound of `family = \"vae\"`, summed over the features of a row: the input is its "
         "own target, and no label is read. There is no metric beside it. `hop predict` and `hop export` refuse the "
         "model, which answers with no label; a C++ program takes it by `hop::hopper::load_model`.",
@@ -147,9 +152,9 @@ constexpr std::array kLosses = {
         "vae",
         0,
         1},
-    LossRow{"adversarial",
+    LossRow{kAdversarial,
             Output::Input,
-            make_unsupervised,
+            make_unsupervised<kAdversarial>,
             "What both networks of `family = \"dcgan\"` lose in one step, in which both learn. As with `elbo` no label "
             "is read, there is no metric, and a C++ program takes the model; it draws images with `generator`. The "
             "loss says little about how good they are.",

@@ -34,7 +34,7 @@ bool has_description(const Predictor& predictor) {
 }
 
 // The most that the weights of the file's model may take in memory: each of them has a tensor in the file, most in f32,
-// some perhaps in f64. A model that is a little larger is refused for the first tensor that does not fit it, which says
+// some perhaps in f64. The spare lets a slightly larger model fail at its first missing tensor, whose message says
 // more.
 std::uint64_t weight_bytes(const Safetensors& file) {
   constexpr std::uint64_t kSpare = 64 << 20;

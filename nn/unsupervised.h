@@ -19,8 +19,9 @@ class Unsupervised {
   virtual Tensor loss(const Tensor& x) = 0;
 };
 
-/// `module` for Output::Input, of which `loss` is the name; null for other outputs. Throws ConfigError for
-/// Output::Input and a module that has another loss or none, and for other outputs and an unsupervised module.
+/// The module as Unsupervised, if `output` is Output::Input and its loss is called `loss`. Null for other outputs.
+/// Throws ConfigError for Output::Input and a module that has another loss or none, and for other outputs and an
+/// unsupervised module.
 Unsupervised* unsupervised(Module& module, Output output, std::string_view loss);
 
 }  // namespace hop::nn

@@ -163,7 +163,7 @@ void conv2d_by_products(ConvPass pass, const ConvSizes& sizes, const Tensor& x, 
 static void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
                    const Tensor& y) {
   if (y.dtype() == DType::f64) return conv2d_by_products(pass, sizes, x, weight, bias, y);
-  const std::int64_t images = images_for_onednn(sizes);
+  const std::int64_t images = images_for_onednn(pass, sizes, bias.defined());
   if (images == 0) return conv2d_in_doubles(pass, sizes, x, weight, bias, y);
   if (images < sizes.n) return conv2d_in_parts(pass, sizes, x, weight, bias, y, images);
   conv2d_with_onednn(pass, sizes, x, weight, bias, y);

@@ -11,14 +11,13 @@ namespace {
 
 constexpr std::int64_t kMostBytes = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t kBlock = 16;        // channels, to which oneDNN may round up
-constexpr std::int64_t kBytesAhead = 128;  // of each pixel: four blocks of 8 channels, of which code holds the offset
+constexpr std::int64_t kBytesAhead = 128;  // of a pixel: code for one tap holds the offset of four blocks of 8 channels
 
 std::int64_t padded(std::int64_t channels) { return (channels + kBlock - 1) / kBlock * kBlock; }
 
-/// How many images of `pixels` fit into a tensor of kMostBytes.
-std::int64_t images_that_fit(std::int64_t channels, std::int64_t pixels) {
-  if (pixels > kMostBytes / kBytesAhead) return 0;
-  return kMostBytes / static_cast<std::int64_t>(sizeof(float)) / std::max<std::int64_t>(1, padded(channels) * pixels);
+/// How many images of `elements` fit into a tensor of kMostBytes.
+std::int64_t images_that_fit(std::int64_t elements) {
+  return kMostBytes / static_cast<std::int64_t>(sizeof(float)) / std::max<std::int64_t>(1, elements);
 }
 
 /// `count` images from `first` on.
@@ -30,10 +29,21 @@ Tensor part_of(const Tensor& images, std::int64_t first, std::int64_t count) {
 
 }  // namespace
 
-std::int64_t images_for_onednn(const ConvSizes& z) {
+std::int64_t images_for_onednn(ConvPass pass, const ConvSizes& z, bool with_bias) {
+  const std::int64_t pixels_in = z.h * z.w, pixels_out = z.p * z.q;
   const std::int64_t weights = padded(z.k) * padded(z.c) / z.options.groups * z.r * z.s;
   if (weights > kMostBytes / static_cast<std::int64_t>(sizeof(float))) return 0;
-  return std::min(images_that_fit(z.c, z.h * z.w), images_that_fit(z.k, z.p * z.q));
+  if (z.r == 1 && z.s == 1 && std::max(pixels_in, pixels_out) > kMostBytes / kBytesAhead) return 0;
+  const std::int64_t in_blocks =
+      std::min(images_that_fit(padded(z.c) * pixels_in), images_that_fit(padded(z.k) * pixels_out));
+  if (in_blocks >= z.n) return in_blocks;
+  const std::int64_t bare = std::min({z.n, images_that_fit(z.c * pixels_in), images_that_fit(z.k * pixels_out)});
+  const auto fits = [&](std::int64_t images) {
+    ConvSizes part = z;
+    part.n = images;
+    return images == 0 || image_bytes_in_onednn(pass, part, with_bias) <= kMostBytes;
+  };
+  return bare > in_blocks && fits(bare) && fits(z.n % bare) ? bare : in_blocks;
 }
 
 void conv2d_in_parts(ConvPass pass, const ConvSizes& z, const Tensor& x, const Tensor& weight, const Tensor& bias,

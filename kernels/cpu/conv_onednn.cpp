@@ -1,6 +1,7 @@
 // Convolution in f32: a oneDNN primitive, nearly always on images with channels last, the layout of our images between
 // convolutions. Tensors of another layout are converted before and after. Primitives and conversions are made once per
 // shape and thread.
+#include <algorithm>
 #include <optional>
 #include <string_view>
 
@@ -206,6 +207,16 @@ class Convolution {
 };
 
 }  // namespace
+
+std::int64_t image_bytes_in_onednn(ConvPass pass, const ConvSizes& sizes, bool with_bias) {
+  try {
+    onednn::prepare();
+    const Chosen chosen = onednn::make_alone([&] { return choose_fast(pass, sizes, with_bias); });
+    return static_cast<std::int64_t>(std::max(chosen.inside.x.get_size(), chosen.inside.y.get_size()));
+  } catch (const dnnl::error& e) {
+    onednn::rethrow("conv2d", e);
+  }
+}
 
 void conv2d_with_onednn(ConvPass pass, const ConvSizes& z, const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const Tensor& y) {

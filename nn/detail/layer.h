@@ -14,6 +14,8 @@ namespace hop::nn::detail {
 /// A weight before its initialisation: NaN, so that a forgotten initialisation shows in the first loss. Throws
 /// ConfigError beyond the thread's WeightBudget (nn/detail/weight_budget.h).
 Tensor fresh_weight(const Shape& shape, DType dtype);
+/// The same, with `value` in place of NaN: a parameter or buffer of a layer that works before its initialisation.
+Tensor filled_weight(const Shape& shape, double value, DType dtype);
 
 /// Throws ConfigError naming `op` and the first size that is below 1.
 inline void check_positive(const char* op, std::initializer_list<std::pair<const char*, std::int64_t>> sizes) {

@@ -189,6 +189,8 @@ OnnxValue OnnxModel::node(std::string_view op, const std::vector<OnnxValue>& inp
   return value;
 }
 
+void OnnxModel::expect_room(std::uint64_t bytes) const { writer_->check_size(bytes); }
+
 OnnxValue OnnxModel::tensor(std::string_view name, const Tensor& tensor) {
   const std::uint64_t size = static_cast<std::uint64_t>(tensor.numel()) * size_of(tensor.dtype());
   writer_->check_size(size);

@@ -58,13 +58,16 @@ class OnnxModel {
   /// out.
   OnnxValue node(std::string_view op, const std::vector<OnnxValue>& inputs,
                  const std::vector<OnnxAttribute>& attributes = {}, const OnnxValue& result = {});
-  /// A tensor with its values. Throws ConfigError if the file would have more than 2 GiB, which no reader takes.
+  /// Throws ConfigError if the file would have more than 2 GiB with `bytes` more: no reader takes it. To be called
+  /// before a large tensor is made.
+  void expect_room(std::uint64_t bytes) const;
+  /// A tensor with its values. Throws as expect_room().
   OnnxValue tensor(std::string_view name, const Tensor& tensor);
   OnnxValue texts(std::string_view name, std::span<const std::string> texts);  ///< (n)
   OnnxValue number(float value);                                               ///< ()
   OnnxValue integers(const std::vector<std::int64_t>& values);                 ///< (n)
 
-  /// The file, once; `metadata` travels in it. Throws as tensor().
+  /// The file, once; `metadata` travels in it. Throws as expect_room().
   std::string finish(const std::map<std::string, std::string>& metadata);
 
  private:

@@ -29,8 +29,12 @@ void WeightBudget::take(std::uint64_t bytes) {
 }
 
 Tensor fresh_weight(const Shape& shape, DType dtype) {
+  return filled_weight(shape, std::numeric_limits<double>::quiet_NaN(), dtype);
+}
+
+Tensor filled_weight(const Shape& shape, double value, DType dtype) {
   WeightBudget::take(static_cast<std::uint64_t>(shape.numel()) * size_of(dtype));
-  return kernels::full(shape, std::numeric_limits<double>::quiet_NaN(), dtype);
+  return kernels::full(shape, value, dtype);
 }
 
 }  // namespace hop::nn::detail

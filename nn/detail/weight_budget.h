@@ -6,8 +6,9 @@
 
 namespace hop::nn::detail {
 
-/// As long as it lives, fresh_weight() of this thread throws ConfigError once all its weights together would take more
-/// than `bytes`.
+/// As long as it lives, fresh_weight() and filled_weight() of this thread throw ConfigError once all their weights
+/// together would take more than `bytes`. Layers allocate each parameter and buffer whose size a description names by
+/// one of the two.
 class WeightBudget {
  public:
   explicit WeightBudget(std::uint64_t bytes);

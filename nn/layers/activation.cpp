@@ -78,7 +78,7 @@ std::string Softplus::extra_repr() const { return "beta=" + shortest(beta_) + ",
 
 PReLU::PReLU(std::int64_t num_parameters, PReLUOptions options)
     : weight(register_parameter("weight", (detail::check_positive("PReLU", {{"num_parameters", num_parameters}}),
-                                           kernels::full({num_parameters}, options.init, options.dtype)))),
+                                           detail::filled_weight({num_parameters}, options.init, options.dtype)))),
       init_(options.init) {}
 
 Tensor PReLU::forward(const Tensor& x) { return prelu(x, weight); }

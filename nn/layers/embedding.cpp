@@ -5,6 +5,7 @@
 
 #include "autograd/copy.h"
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "autograd/index.h"
 #include "autograd/index_internal.h"
 #include "autograd/record.h"
@@ -60,7 +61,8 @@ std::string text_of(const Options& options) {
   return text;
 }
 
-/// Of `words` words, how often each stands among indices (..): (.., 1).
+/// Of `words` words, how often each stands among indices (..): (.., 1) of `dtype`, f32 or f64. f16 holds no count
+/// beyond 65,504.
 Tensor frequencies(const Tensor& indices, std::int64_t words, DType dtype) {
   const Tensor index = reshape(indices, {indices.numel()});
   const Tensor ones = kernels::ones({index.numel()}, DType::f64, index.device());
@@ -70,12 +72,13 @@ Tensor frequencies(const Tensor& indices, std::int64_t words, DType dtype) {
   return reshape(kernels::cast(kernels::index_select(of_words, 0, index, "embedding"), dtype), shape);
 }
 
-/// y, whose gradient is divided by `divisor`.
+/// y, whose gradient is divided by `divisor`, f32 or f64: in its precision, with one rounding to the dtype of y.
 Tensor with_smaller_gradient(const Tensor& y, const Tensor& divisor) {
   if (!autograd::is_recorded(y)) return y;
-  return autograd::record(
-      "embedding", y.detach(), {y},
-      [saved = autograd::save(divisor)](autograd::BackwardContext& c) { c.set(0, c.grad() / c.value(saved)); });
+  return autograd::record("embedding", y.detach(), {y},
+                          [saved = autograd::save(divisor)](autograd::BackwardContext& c) {
+                            c.set(0, autograd::rounded_like(autograd::in_f32(c.grad()) / c.value(saved), c.grad()));
+                          });
 }
 
 std::string_view name_of(EmbeddingBagMode mode) {
@@ -122,7 +125,7 @@ Tensor Embedding::forward(const Tensor& indices) {
   renorm(weight, index, options_);
   const Tensor vectors = embedding(weight, index, options_.padding_idx);
   if (!options_.scale_grad_by_freq) return vectors;
-  return with_smaller_gradient(vectors, frequencies(index, weight.size(0), vectors.dtype()));
+  return with_smaller_gradient(vectors, frequencies(index, weight.size(0), widened(vectors.dtype())));
 }
 
 void Embedding::reset_parameters(const ParameterKeys& keys) { start(weight, options_, keys); }

@@ -28,6 +28,8 @@ class LastState : public Layer {
     if (!options.batch_first) throw ConfigError("[LastState] expected batch_first = true, got false");
   }
 
+  /// With x alone: a call with a state, or of packed sequences, would give all steps. `Layer` has these calls.
+  using Module::operator();
   /// Throws ShapeError unless x is (N, T, input), DtypeError.
   Tensor forward(const Tensor& x) override { return detail::last_state(Layer::forward(x), is_bidirectional_); }
   std::string extra_repr() const override { return Layer::extra_repr() + ", last_state=True"; }

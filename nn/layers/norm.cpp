@@ -21,6 +21,8 @@
 
 namespace hop::nn {
 
+using detail::filled_weight;
+
 namespace {
 
 /// The shape of statistics, of the options of BatchNorm or InstanceNorm.
@@ -93,12 +95,12 @@ BatchNorm::BatchNorm(std::int64_t num_features, const BatchNormOptions& options)
     : BatchNorm(per_channel_shape("BatchNorm", num_features, options), options) {}
 
 BatchNorm::BatchNorm(const Shape& shape, const BatchNormOptions& options)
-    : weight(options.affine ? register_parameter("weight", kernels::ones(shape, options.dtype)) : Parameter()),
-      bias(options.affine && options.bias ? register_parameter("bias", kernels::zeros(shape, options.dtype))
+    : weight(options.affine ? register_parameter("weight", filled_weight(shape, 1, options.dtype)) : Parameter()),
+      bias(options.affine && options.bias ? register_parameter("bias", filled_weight(shape, 0, options.dtype))
                                           : Parameter()),
-      running_mean(options.track_running_stats ? register_buffer("running_mean", kernels::zeros(shape, options.dtype))
+      running_mean(options.track_running_stats ? register_buffer("running_mean", filled_weight(shape, 0, options.dtype))
                                                : Buffer()),
-      running_var(options.track_running_stats ? register_buffer("running_var", kernels::ones(shape, options.dtype))
+      running_var(options.track_running_stats ? register_buffer("running_var", filled_weight(shape, 1, options.dtype))
                                               : Buffer()),
       num_batches_tracked(options.track_running_stats
                               ? register_buffer("num_batches_tracked", kernels::zeros({}, DType::i64))
@@ -195,10 +197,10 @@ std::string BatchNorm::extra_repr() const {
 
 LayerNorm::LayerNorm(const Shape& normalized_shape, LayerNormOptions options)
     : weight(options.elementwise_affine
-                 ? register_parameter("weight", kernels::ones(checked(normalized_shape, options), options.dtype))
+                 ? register_parameter("weight", filled_weight(checked(normalized_shape, options), 1, options.dtype))
                  : Parameter()),
       bias(options.elementwise_affine && options.bias
-               ? register_parameter("bias", kernels::zeros(normalized_shape, options.dtype))
+               ? register_parameter("bias", filled_weight(normalized_shape, 0, options.dtype))
                : Parameter()),
       normalized_shape_(checked(normalized_shape, options)),
       options_(options) {}
@@ -216,8 +218,8 @@ GroupNorm::GroupNorm(std::int64_t num_groups, std::int64_t num_channels, GroupNo
     : GroupNorm(num_groups, grouped_channels(num_groups, num_channels, options), options) {}
 
 GroupNorm::GroupNorm(std::int64_t num_groups, const Shape& shape, const GroupNormOptions& options)
-    : weight(options.affine ? register_parameter("weight", kernels::ones(shape, options.dtype)) : Parameter()),
-      bias(options.affine && options.bias ? register_parameter("bias", kernels::zeros(shape, options.dtype))
+    : weight(options.affine ? register_parameter("weight", filled_weight(shape, 1, options.dtype)) : Parameter()),
+      bias(options.affine && options.bias ? register_parameter("bias", filled_weight(shape, 0, options.dtype))
                                           : Parameter()),
       num_groups_(num_groups),
       num_channels_(shape[0]),
@@ -241,7 +243,7 @@ std::string GroupNorm::extra_repr() const {
 
 RMSNorm::RMSNorm(const Shape& normalized_shape, RMSNormOptions options)
     : weight(options.elementwise_affine
-                 ? register_parameter("weight", kernels::ones(checked(normalized_shape, options), options.dtype))
+                 ? register_parameter("weight", filled_weight(checked(normalized_shape, options), 1, options.dtype))
                  : Parameter()),
       normalized_shape_(checked(normalized_shape, options)),
       options_(options) {}
@@ -282,12 +284,12 @@ InstanceNorm::InstanceNorm(const char* form, int dims, std::int64_t num_features
     : InstanceNorm(form, dims, per_channel_shape("InstanceNorm", num_features, options), options) {}
 
 InstanceNorm::InstanceNorm(const char* form, int dims, const Shape& shape, const InstanceNormOptions& options)
-    : weight(options.affine ? register_parameter("weight", kernels::ones(shape, options.dtype)) : Parameter()),
-      bias(options.affine && options.bias ? register_parameter("bias", kernels::zeros(shape, options.dtype))
+    : weight(options.affine ? register_parameter("weight", filled_weight(shape, 1, options.dtype)) : Parameter()),
+      bias(options.affine && options.bias ? register_parameter("bias", filled_weight(shape, 0, options.dtype))
                                           : Parameter()),
-      running_mean(options.track_running_stats ? register_buffer("running_mean", kernels::zeros(shape, options.dtype))
+      running_mean(options.track_running_stats ? register_buffer("running_mean", filled_weight(shape, 0, options.dtype))
                                                : Buffer()),
-      running_var(options.track_running_stats ? register_buffer("running_var", kernels::ones(shape, options.dtype))
+      running_var(options.track_running_stats ? register_buffer("running_var", filled_weight(shape, 1, options.dtype))
                                               : Buffer()),
       num_batches_tracked(options.track_running_stats
                               ? register_buffer("num_batches_tracked", kernels::zeros({}, DType::i64))

@@ -5,6 +5,7 @@
 
 #include "autograd/ops.h"
 #include "base/error.h"
+#include "kernels/expect_internal.h"
 #include "nn/init.h"
 #include "nn/layers/activation.h"
 #include "nn/layers/conv.h"
@@ -120,16 +121,30 @@ Tensor DCGANDiscriminator::forward(const Tensor& images) {
 DCGAN::DCGAN(const DCGANOptions& o)
     : generator(register_module("generator", DCGANGenerator(o))),
       discriminator(register_module("discriminator", DCGANDiscriminator(o))),
-      latent_(o.latent) {}
+      latent_(o.latent),
+      channels_(o.channels),
+      side_(o.side) {}
 
-Tensor DCGAN::forward(const Tensor& images) { return unsqueeze(sigmoid(discriminator(images)), 1); }
+void DCGAN::check(const Tensor& images) const {
+  kernels::expect_defined("DCGAN", images);
+  if (images.dim() == 4 && images.size(1) == channels_ && images.size(2) == side_ && images.size(3) == side_) return;
+  throw ShapeError("[DCGAN] expected images (N, " + std::to_string(channels_) + ", " + std::to_string(side_) + ", " +
+                   std::to_string(side_) + "), got " + images.shape().to_string());
+}
+
+Tensor DCGAN::forward(const Tensor& images) {
+  check(images);
+  return unsqueeze(sigmoid(discriminator(images)), 1);
+}
 
 Tensor DCGAN::loss(const Tensor& images) {
+  check(images);
   const Shape shape{images.size(0), latent_, 1, 1};
   return loss(images, randn(shape, next_random(), {.dtype = images.dtype(), .device = images.device()}));
 }
 
 Tensor DCGAN::loss(const Tensor& images, const Tensor& noise) {
+  check(images);
   const BCEWithLogitsLoss judged;
   const Tensor made = generator(noise);
   const Tensor on_real = discriminator(images), on_made = discriminator(made.detach());

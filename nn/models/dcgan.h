@@ -58,7 +58,8 @@ class DCGAN : public Module, public Unsupervised {
  public:
   /// Throws ConfigError for a side below 8.
   explicit DCGAN(const DCGANOptions& options);
-  /// The discriminator's probability that each image is real: (N, channels, side, side) -> (N, 1).
+  /// The discriminator's probability that each image is real: (N, channels, side, side) -> (N, 1). Throws ShapeError
+  /// for images of another shape, as loss() does.
   Tensor forward(const Tensor& images) override;
   std::string_view loss_name() const override { return "adversarial"; }
   /// The discriminator's loss of these images and of as many new ones, and the generator's, whose gradient goes to the
@@ -72,7 +73,9 @@ class DCGAN : public Module, public Unsupervised {
   DCGANDiscriminator discriminator;
 
  private:
-  std::int64_t latent_;
+  void check(const Tensor& images) const;
+
+  std::int64_t latent_, channels_, side_;
 };
 
 }  // namespace hop::nn::models

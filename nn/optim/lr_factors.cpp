@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "nn/optim/lbfgs.h"
 
 namespace hop::optim {
 namespace {
@@ -60,6 +61,11 @@ bool has(const Part& part, std::string_view parameter) {
 }  // namespace
 
 void scale_parts(Optimizer& optimizer, std::string_view text) {
+  if (dynamic_cast<const LBFGS*>(&optimizer) != nullptr) {
+    throw ConfigError(
+        "[lr_factors] expected an optimizer with a learning rate for each parameter, got LBFGS, which moves all of "
+        "them by one step; leave the factors out, or write another optimizer, such as AdamW");
+  }
   std::vector<Part> parts = parts_of(text);
   std::vector<std::string_view> names;
   for (const ParameterSegment& segment : optimizer.segments()) {

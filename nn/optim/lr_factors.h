@@ -11,7 +11,8 @@ namespace hop::optim {
 /// ParameterSegment::lr_scale). `text` names parts of the module and their factors, as in "backbone=0.1, head=2". A
 /// part is all parameters whose names begin with its words: "layer4" has "layer4.0.weight", not "layer40.weight". A
 /// part of a part may have a factor of its own, which then holds in place of the whole's. Throws ConfigError for
-/// another text, a factor that is not at least 0, a part that stands twice, and one that has no parameter.
+/// another text, a factor that is not at least 0, a part that stands twice, one that has no parameter, and for
+/// LBFGS, whose step is one for all parameters.
 void scale_parts(Optimizer& optimizer, std::string_view text);
 
 }  // namespace hop::optim

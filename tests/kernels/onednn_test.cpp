@@ -11,7 +11,7 @@
 //                     scratchpad. overruns_with_nhwc() chooses another format.
 //   540d3dcd0b  [T]   AVX2, one input channel: channels last is taken for planes (the same bytes), so another kernel runs.
 //   0648a3589f  [G]   AVX2, 1x1, blocks of channels: offsets in the code beyond 2 GiB, from 16 million pixels on.
-//                     images_for_onednn() refuses such images; conv2d_in_doubles() takes them.
+//                     images_for_onednn() refuses such images for 1x1; conv2d_in_doubles() takes them.
 //   b552ce7c6f  [G]   AVX2, 1x1: offsets in the code beyond 2 GiB into a weight of that size. images_for_onednn().
 //   3a71229914  [G]   AVX2: 32-bit offsets inside an image. images_for_onednn().
 //   c07fe05d9c, 317e45e138
@@ -255,18 +255,27 @@ ConvSizes sizes_of(const Shape& x, const Shape& weight, const Conv2dOptions& opt
 // The shapes are never allocated.
 TEST(OneDnn, TakesNoMoreThanItsOffsetsReach) {
   const auto images = [](const Shape& x, const Shape& weight, const Conv2dOptions& options = {}) {
-    return cpu::images_for_onednn(sizes_of(x, weight, options));
+    return cpu::images_for_onednn(ConvPass::forward, sizes_of(x, weight, options), true);
   };
   EXPECT_EQ(images({256, 64, 112, 112}, {64, 64, 1, 1}), 668);   // 3.2 MB each
   EXPECT_EQ(images({1024, 16, 112, 112}, {64, 16, 1, 1}), 668);  // of the larger side
   EXPECT_EQ(images({1024, 64, 112, 112}, {16, 64, 3, 3}), 668);
   EXPECT_EQ(images({1, 1, 4095, 4096}, {1, 1, 1, 1}), 2);  // one channel counts as a block
   EXPECT_EQ(images({1, 1, 4096, 4096}, {1, 1, 1, 1}), 0);
-  EXPECT_EQ(images({1, 3, 8192, 4096}, {8, 3, 7, 7}, {.stride = {4, 4}}), 0);
   EXPECT_EQ(images({1, 3, 2000, 2000}, {8, 3, 1, 1}, {.padding = {1100, 1100}}), 0);  // the result is too large
   EXPECT_EQ(images({1, 1024, 1024, 1024}, {1, 1024, 1, 1}), 0);                       // 4 GiB
   EXPECT_EQ(images({8, 16384, 1, 1}, {32768, 16384, 1, 1}), 0);                       // a weight of 2 GiB
   EXPECT_GT(images({8, 1 << 20, 4, 4}, {1 << 20, 1, 3, 3}, {.groups = 1 << 20}), 8);  // depthwise: a weight of 36 MiB
+  for (const ConvPass pass : {ConvPass::forward, ConvPass::input_grad, ConvPass::weight_grad}) {
+    const auto whole = [pass](const Shape& x, const Shape& weight, const Conv2dOptions& options = {}) {
+      return cpu::images_for_onednn(pass, sizes_of(x, weight, options), false) >= x[0];
+    };
+    EXPECT_TRUE(whole({1, 3, 4096, 4096}, {16, 3, 3, 3}, {.padding = {1, 1}})) << "the limit of planes is that of 1x1";
+    EXPECT_FALSE(whole({1, 3, 8192, 8192}, {8, 3, 3, 3}, {.padding = {1, 1}})) << "2 GiB of a result";
+    EXPECT_TRUE(whole({60000, 1, 28, 28}, {6, 1, 5, 5}, {.padding = {2, 2}})) << "all images of MNIST: 188 MB";
+    EXPECT_TRUE(whole({3, 1, 8192, 4096}, {1, 1, 3, 3}, {.padding = {1, 1}})) << "no block of 16 channels: 2 GiB";
+    EXPECT_FALSE(whole({5, 1, 8192, 16384}, {1, 1, 3, 3}, {.padding = {1, 1}})) << "2.5 GiB";
+  }
 }
 
 TEST(OneDnn, RoundsNoFactorThatItsConversionsCannotCount) {

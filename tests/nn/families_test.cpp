@@ -45,6 +45,21 @@ TEST(Families, AnswerInTheShapeThatWasAskedFor) {
   EXPECT_EQ(tried, names);
 }
 
+TEST(DCGAN, TakesImagesOfItsSideAlone) {
+  models::DCGAN gan({.latent = 3, .width = 2, .channels = 1, .side = 9});
+  init_parameters(gan, 1);
+  gan.set_random_key(1);
+  EXPECT_EQ(gan(kernels::zeros({2, 1, 9, 9})).shape(), (Shape{2, 1}));
+  for (const Shape& shape :
+       {Shape{2, 1, 10, 10}, Shape{2, 1, 13, 13}, Shape{2, 1, 9, 10}, Shape{2, 2, 9, 9}, Shape{1, 9, 9}}) {
+    const Tensor images = kernels::zeros(shape);
+    const std::string expected = "[DCGAN] expected images (N, 1, 9, 9), got " + shape.to_string();
+    EXPECT_EQ(message_of<ShapeError>([&] { gan(images); }), expected);
+    EXPECT_EQ(message_of<ShapeError>([&] { gan.loss(images); }), expected);
+    EXPECT_EQ(message_of<ShapeError>([&] { gan.loss(images, kernels::zeros({2, 3, 1, 1})); }), expected);
+  }
+}
+
 // Each hyperparameter of a row is read: a value that is none is an error that names it.
 TEST(Families, ReadTheHyperparametersOfTheirRows) {
   for (const FamilyCase& c : family_cases()) {

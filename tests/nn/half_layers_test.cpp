@@ -253,6 +253,23 @@ TEST(HalfLoss, OfQuantilesAndOfRowsWithWeightsRoundsOnce) {
   }
 }
 
+// A word that stands more often than f16 can count.
+TEST(HalfEmbedding, DividesTheGradientByTheFrequencyInF32) {
+  constexpr std::int64_t kTimes = 70000;
+  const std::int64_t rare = 3;
+  for (const DType dtype : kHalves) {
+    SCOPED_TRACE(name(dtype));
+    Embedding table(4, 2, {.scale_grad_by_freq = true, .dtype = dtype});
+    init_parameters(table, 1);
+    const Tensor often = kernels::zeros({kTimes}, DType::i64);
+    const Tensor others = Tensor::from<std::int64_t>({rare, rare, rare}, {3});
+    backward(sum(table(cat({often, others}, 0)) * 2.0));
+    const std::vector<double> gradient = values(table.weight.grad());
+    for (const std::size_t i : {0U, 1U, 6U, 7U}) EXPECT_NEAR(gradient[i], 2, 0.02);
+    EXPECT_EQ(gradient[2], 0);
+  }
+}
+
 TEST(HalfMixup, RoundsMixturesOnce) {
   for (const DType dtype : kHalves) {
     const Tensor x = rounded_random({20, 30}, dtype, 1), y = arange(20, DType::i64);

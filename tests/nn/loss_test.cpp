@@ -276,7 +276,10 @@ TEST(Losses, RefuseSettingsWithoutAMeaning) {
 
 TEST(Losses, OfTheInputIsAModelsOwn) {
   EXPECT_EQ(message_of<ConfigError>([] { loss_by_name("elbo")(f64(kX), f64(kX)); }),
-            "[loss] expected a loss of labels, got one that its model computes itself (nn/unsupervised.h)");
+            "[loss] expected a loss of labels, got \"elbo\", which a model of family = \"vae\" computes itself "
+            "(nn/unsupervised.h)");
+  EXPECT_THAT(message_of<ConfigError>([] { loss_by_name("adversarial")(f64(kX), f64(kX)); }),
+              ::testing::HasSubstr("got \"adversarial\", which a model of family = \"dcgan\" computes itself"));
   EXPECT_EQ(message_of<ConfigError>([] { weighted_loss_by_name("elbo"); }),
             "[loss] elbo: expected a loss of labels for rows with weights: its rows have none");
 }

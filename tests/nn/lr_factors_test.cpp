@@ -8,6 +8,7 @@
 #include "nn/layers.h"
 #include "nn/optim/adam.h"
 #include "nn/optim/lamb.h"
+#include "nn/optim/lbfgs.h"
 #include "nn/optim/rule_optimizer.h"
 #include "tests/nn/support.h"
 
@@ -78,6 +79,15 @@ TEST(LrFactors, SayWhatIsWrong) {
   EXPECT_THAT(message_of<ConfigError>([&] { scale_parts(adamw, "bod=0.1"); }),
               ::testing::HasSubstr("[lr_factors] expected a part of the model with parameters, got \"bod\""));
   EXPECT_EQ(adamw.segment("body.weight").lr_scale, 1) << "nothing was changed";
+}
+
+TEST(LrFactors, AreRefusedForAnOptimizerOfOneStep) {
+  Net net;
+  LBFGS lbfgs(net.named_parameters());
+  EXPECT_EQ(message_of<ConfigError>([&] { scale_parts(lbfgs, "body=0.1"); }),
+            "[lr_factors] expected an optimizer with a learning rate for each parameter, got LBFGS, which moves all of "
+            "them by one step; leave the factors out, or write another optimizer, such as AdamW");
+  EXPECT_EQ(lbfgs.segment("body.weight").lr_scale, 1);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "nn/detail/onnx_model.h"
 #include "nn/init.h"
 #include "nn/predictor_file.h"
+#include "tensor/allocator.h"
 #include "tests/nn/support.h"
 
 namespace hop::nn {
@@ -292,6 +293,47 @@ TEST(OnnxModel, RefusesMoreThanTwoGigabytesBeforeItCopiesThem) {
   EXPECT_THAT(message_of<ConfigError>([&] { model.tensor("w", large); }),
               AllOf(HasSubstr("at most 2 GiB"), HasSubstr(".safetensors")));
   EXPECT_THROW(detail::OnnxModel(std::size_t{1} << 31), ConfigError);
+}
+
+// Means of windows and the mask of causal attention are matrices of their own, of 7 GB here.
+TEST(OnnxExport, RefusesMoreThanTwoGigabytesBeforeItMakesTheirTensor) {
+  const std::size_t before = ::hop::memory::active();
+  ::hop::memory::reset_peak();
+  const auto refusal = [](const ModelDescription& description, const Shape& sample) {
+    const Predictor predictor = of_pictures(description, sample);
+    return message_of<ConfigError>([&] { encode_onnx(predictor); });
+  };
+  EXPECT_THAT(refusal({.layers = {"adaptive_avg_pool1d 29999", "flatten", "linear 3"}}, {1, 60000}),
+              HasSubstr("at most 2 GiB"));
+  EXPECT_THAT(refusal({.layers = {"attention 1 causal=true", "flatten", "linear 3"}}, {42000, 1}),
+              HasSubstr("at most 2 GiB"));
+  EXPECT_LT(::hop::memory::peak() - before, std::size_t{256} << 20);
+}
+
+std::vector<std::vector<std::uint64_t>> windows_in(const OnnxFile& file) {
+  std::vector<std::vector<std::uint64_t>> all;
+  for (const Message& node : graph_of(file).messages(kNode)) {
+    if (node.text(4) != "AveragePool") continue;
+    for (const Message& attribute : node.messages(5)) {
+      std::vector<std::uint64_t>& window = all.emplace_back();
+      for (const Field& size : attribute.all(8)) window.push_back(size.number);
+    }
+  }
+  return all;
+}
+
+// tests/cli/onnx_test.cpp has the values.
+TEST(OnnxExport, PoolsWindowsOfOneSizeWithoutAMatrix) {
+  const OnnxFile sequence =
+      encode_onnx(of_pictures({.layers = {"adaptive_avg_pool1d 30000", "flatten", "linear 3"}}, {1, 60000}));
+  EXPECT_THAT(windows_in(sequence), ElementsAre(ElementsAre(2), ElementsAre(2)));  // kernel_shape, strides
+  EXPECT_LT(sequence.bytes.size(), std::size_t{1} << 20);
+  const OnnxFile image = encode_onnx(of_pictures({.layers = {"adaptive_avg_pool2d 4x2", "flatten", "linear 3"}}));
+  EXPECT_THAT(windows_in(image),
+              ElementsAre(ElementsAre(4, 1), ElementsAre(4, 1), ElementsAre(1, 8), ElementsAre(1, 8)));
+  EXPECT_THAT(
+      operators(graph_of(encode_onnx(of_pictures({.layers = {"adaptive_avg_pool2d 3x2", "flatten", "linear 3"}})))),
+      ::testing::Contains("MatMul"));
 }
 
 }  // namespace

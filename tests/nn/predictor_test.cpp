@@ -162,8 +162,17 @@ TEST(PredictorFile, IsRefusedBeforeItsModelTakesMoreMemoryThanItsTensors) {
   const auto path = folder / "m.safetensors";
   Predictor predictor(linear({0, 0, 0, 1, 2, 3}, 2), table_schema(kClasses), Output::Scores, kLinear);
   const std::size_t before = ::hop::memory::peak();
-  for (const char* model :
-       {"layer linear 50000\nlayer linear 50000\nlayer linear 2\n", "family vae\nhidden = 60000\nlatent = 60000\n"}) {
+  const auto many = [](const std::string& layer) {  // 32 MB of the first layer, 16 MB of the last, 8 MB for a vector
+    std::string model = "layer linear 2000000\n";
+    for (int i = 0; i < 4; ++i) model += "layer " + layer + "\n";
+    return model + "layer linear 2\n";
+  };
+  for (const std::string& model :
+       {std::string("layer linear 50000\nlayer linear 50000\nlayer linear 2\n"),
+        std::string("family vae\nhidden = 60000\nlatent = 60000\n"), many("layernorm"), many("rmsnorm"),
+        many("batchnorm1d"), many("prelu 2000000"), many("unflatten 2000000,1,1\nlayer groupnorm 2\nlayer flatten"),
+        many("unflatten 1000000,2,1\nlayer instancenorm2d affine=true track_running_stats=true\nlayer flatten")}) {
+    SCOPED_TRACE(model);
     SafetensorsMetadata metadata = metadata_of(predictor);
     metadata["model"] = model;
     save(predictor.module(), path, metadata);

@@ -280,6 +280,15 @@ TEST(LastStateLayer, IsWhatEachDirectionKnowsAtItsEnd) {
   EXPECT_THROW(last(kernels::ones({3, 4})), ShapeError);
 }
 
+// Such calls would give all steps.
+TEST(LastStateLayer, TakesNoStateAndNoPackedSequences) {
+  EXPECT_TRUE((std::is_invocable_v<LastState<LSTM>&, const Tensor&>));
+  EXPECT_FALSE((std::is_invocable_v<LastState<LSTM>&, const Tensor&, const LSTMState&>));
+  EXPECT_FALSE((std::is_invocable_v<LastState<GRU>&, const Tensor&, const Tensor&>));
+  EXPECT_FALSE((std::is_invocable_v<LastState<RNN>&, const PackedSequence&>));
+  EXPECT_TRUE((std::is_invocable_v<LSTM&, const Tensor&, const LSTMState&>));
+}
+
 TEST(TransposeLayer, TurnsTokensIntoChannels) {
   const Tensor x = Tensor::from<float>({1, 2, 3, 4, 5, 6}, {1, 2, 3});
   EXPECT_THAT(values(model_of({"transpose"}, {2, 3})(x)), ElementsAre(1, 4, 2, 5, 3, 6));

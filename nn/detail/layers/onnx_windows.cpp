@@ -33,6 +33,13 @@ std::vector<Window> windows_of(std::int64_t n, std::int64_t windows) {
   return all;
 }
 
+OnnxValue means_of_equal_windows(OnnxModel& model, const OnnxValue& x, const OnnxAxis& axis, std::int64_t size) {
+  const std::int64_t dims = axis.place - 1 + (axis.is_last ? 0 : 1);  // behind (N, C)
+  std::vector<std::int64_t> window(static_cast<std::size_t>(dims), 1);
+  window[static_cast<std::size_t>(axis.place - 2)] = size;
+  return model.node("AveragePool", {x}, {{"kernel_shape", window}, {"strides", window}});
+}
+
 }  // namespace
 
 OnnxValue onnx_padded(OnnxModel& model, const OnnxValue& x, PadMode mode, const OnnxAxis& axis, std::int64_t before,
@@ -41,9 +48,12 @@ OnnxValue onnx_padded(OnnxModel& model, const OnnxValue& x, PadMode mode, const 
   return model.node("Gather", {x, at}, {{"axis", axis.place}});
 }
 
-// A product with the share that each value has in each mean.
+// Windows of one size that do not overlap are a pooling of ONNX. Otherwise a product with the share that each value has
+// in each mean.
 OnnxValue onnx_window_means(OnnxModel& model, const OnnxValue& x, const OnnxAxis& axis, std::int64_t windows) {
   const std::int64_t n = axis.size;
+  if (n % windows == 0) return means_of_equal_windows(model, x, axis, n / windows);
+  model.expect_room(static_cast<std::uint64_t>(n) * static_cast<std::uint64_t>(windows) * sizeof(float));
   const Tensor shares = kernels::zeros(axis.is_last ? Shape{n, windows} : Shape{windows, n});
   for (std::int64_t i = 0; const Window& window : windows_of(n, windows)) {
     const float share = 1 / static_cast<float>(window.end - window.begin);

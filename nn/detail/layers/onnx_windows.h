@@ -19,7 +19,8 @@ OnnxValue onnx_padded(OnnxModel& model, const OnnxValue& x, PadMode mode, const 
                       std::int64_t behind);
 
 /// The means, or the maxima, of `windows` windows of an axis: window i of n values reaches from floor(i n / windows) to
-/// ceil((i + 1) n / windows), so windows may overlap and have two sizes. For means the axis is one of the last two.
+/// ceil((i + 1) n / windows), so windows may overlap and have two sizes. For means the axis is one of the last two
+/// of (N, C, ..). Throws as OnnxModel::expect_room().
 OnnxValue onnx_window_means(OnnxModel& model, const OnnxValue& x, const OnnxAxis& axis, std::int64_t windows);
 OnnxValue onnx_window_maxima(OnnxModel& model, const OnnxValue& x, const OnnxAxis& axis, std::int64_t windows);
 

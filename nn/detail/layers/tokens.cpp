@@ -46,7 +46,8 @@ OnnxValue projection(const OnnxLayer& layer, const OnnxValue& x, const std::stri
 }
 
 // (T, T): minus infinity for the tokens behind each.
-Tensor later_tokens(std::int64_t tokens) {
+Tensor later_tokens(const OnnxModel& model, std::int64_t tokens) {
+  model.expect_room(static_cast<std::uint64_t>(tokens) * static_cast<std::uint64_t>(tokens) * sizeof(float));
   const Tensor mask = kernels::zeros({tokens, tokens});
   for (std::int64_t i = 0; i < tokens; ++i) {
     for (std::int64_t k = i + 1; k < tokens; ++k) mask.data<float>()[i * tokens + k] = -HUGE_VALF;
@@ -70,7 +71,7 @@ OnnxValue attend(const OnnxLayer& layer, const OnnxValue& x, std::int64_t heads,
   const OnnxValue scale = model.number(static_cast<float>(1 / std::sqrt(real(size / heads))));
   OnnxValue scores = model.node("MatMul", {model.node("Mul", {q, scale}), k});
   if (is_causal) {
-    scores = model.node("Add", {scores, model.tensor(layer.name + ".later", later_tokens(tokens))});
+    scores = model.node("Add", {scores, model.tensor(layer.name + ".later", later_tokens(model, tokens))});
   }
   const OnnxValue mixed = model.node("MatMul", {model.node("Softmax", {scores}), v});
   const OnnxValue turned = model.node("Transpose", {mixed}, {{"perm", Integers{0, 2, 1, 3}}});
