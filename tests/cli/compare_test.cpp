@@ -164,7 +164,7 @@ TEST_F(Compare, TellsTheStrategyThatRefusesAKeyBeforeAnotherOneRuns) {
   EXPECT_THAT(finished.err,
               AllOf(HasSubstr("allreduce-2: [search.space] accumulate: expected 1"), HasSubstr("No strategy has run")));
   EXPECT_THAT(go({"compare", "e.toml", "--set", "search.space.beta1=[0.9]", "--to", "never"}).err,
-              HasSubstr("hopping-2: [search.space] beta1"));
+              HasSubstr("hop: bad configuration: [search.space] beta1"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "never"));
 }
 

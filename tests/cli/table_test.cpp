@@ -270,7 +270,7 @@ TEST_F(Tables, SayWhereItIsWritten) {
   layers.replace(layers.find("family = \"mlp\""), 14, "layers = [\"dense 8\", \"linear 2\"]");
   layers.erase(layers.find("hidden"), 14);
   write(folder_ / "e.toml", layers);
-  EXPECT_THAT(run("r").err, HasSubstr("did you mean \"linear\"?"));
+  EXPECT_THAT(run("r").err, HasSubstr("did you mean \"linear 8\"?"));
   layers.replace(layers.find("dense 8"), 7, "linear $w");
   layers.replace(layers.find("lr = [0.01]"), 11, "lr = [0.01]\nw = { min = 8, max = 16 }");
   write(folder_ / "e.toml", layers);

@@ -268,7 +268,8 @@ TEST_F(TrainingTools, RefuseALayerThatHasANameOfTraining) {
       EXPECT_NO_THROW(build_module(e, config, dataset())) << name << ": an older model can be loaded";
     }
     const ModelConfig model{ModelId(0), config};
-    EXPECT_EQ(refusal(config, e), "") << name << ": an older run goes on";
+    EXPECT_THAT(refusal(config, e), ::testing::Not(HasSubstr("expected another name")))
+        << name << ": an older run goes on";
     try {
       check_new_run(e, dataset(), {&model, 1});
     } catch (const ConfigError& error) {
