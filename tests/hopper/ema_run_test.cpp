@@ -17,7 +17,7 @@
 #include "kernels/copy.h"
 #include "nn/state_file.h"
 #include "tests/hopper/averaged_run.h"
-#include "tests/hopper/killed_run.h"
+#include "tests/hopper/same_bits.h"
 
 namespace hop::hopper {
 namespace {
@@ -30,23 +30,11 @@ using testing::ThrowsMessage;
 class EmaRun : public AveragedRun {};
 
 TEST_F(EmaRun, HasTheSameBitsForAnyNumberOfWorkersRecordedOrNot) {
-  Experiment e = experiment(0.9);
-  const fs::path directory = *folder_ / "two";
-  const Results two = run(e, {.run_directory = directory}).results;
-  EXPECT_GT(two.hops, 0U);
-  for (const Replayed& replayed : replay(directory)) EXPECT_TRUE(replayed.matches) << replayed.model.value;
-  e.run.workers = 1;
-  const Results one = run(e).results;
-  EXPECT_EQ(hashes(one), hashes(two));
-  for (const ModelResult& model : one.models) EXPECT_EQ(model.valid_loss, two.model(model.id).valid_loss);
-  e.run.capture = false;
-  EXPECT_EQ(hashes(run(e).results), hashes(two)) << "not recorded";
+  expect_the_same_bits_however_it_runs(experiment(0.9), *folder_ / "two");
 }
 
 TEST_F(EmaRun, KilledResumesToTheSameBits) {
-  const fs::path directory = *folder_ / "killed";
-  ASSERT_NO_FATAL_FAILURE(run_until_killed(experiment(0.9), directory, 3));
-  EXPECT_EQ(hashes(resume(directory).results), hashes(run(experiment(0.9)).results));
+  expect_the_same_bits_after_a_kill(experiment(0.9), *folder_ / "killed", 3);
 }
 
 // One batch of all rows is one step. The weights are those of a run without an average, which gives the right average.

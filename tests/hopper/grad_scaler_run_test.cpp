@@ -17,7 +17,7 @@
 #include "hopper/run.h"
 #include "hopper/trainer.h"
 #include "tests/hopper/averaged_run.h"
-#include "tests/hopper/killed_run.h"
+#include "tests/hopper/same_bits.h"
 
 namespace hop::hopper {
 namespace {
@@ -55,21 +55,11 @@ class GradScalerRun : public AveragedRun {
 };
 
 TEST_F(GradScalerRun, HasTheSameBitsForAnyNumberOfWorkersRecordedOrNot) {
-  Experiment e = experiment(true);
-  const fs::path directory = *folder_ / "two";
-  const Results two = run(e, {.run_directory = directory}).results;
-  EXPECT_GT(two.hops, 0U);
-  for (const Replayed& replayed : replay(directory)) EXPECT_TRUE(replayed.matches) << replayed.model.value;
-  e.run.workers = 1;
-  EXPECT_EQ(hashes(run(e).results), hashes(two));
-  e.run.capture = false;
-  EXPECT_EQ(hashes(run(e).results), hashes(two)) << "not recorded";
+  expect_the_same_bits_however_it_runs(experiment(true), *folder_ / "two");
 }
 
 TEST_F(GradScalerRun, KilledResumesToTheSameBits) {
-  const fs::path directory = *folder_ / "killed";
-  ASSERT_NO_FATAL_FAILURE(run_until_killed(experiment(true), directory, 3));
-  EXPECT_EQ(hashes(resume(directory).results), hashes(run(experiment(true)).results));
+  expect_the_same_bits_after_a_kill(experiment(true), *folder_ / "killed", 3);
 }
 
 // A power of two scales f32 exactly, so only the scale itself differs from a run without.

@@ -13,7 +13,7 @@
 #include "hopper/trainer.h"
 #include "tests/hopper/glyphs.h"
 #include "tests/hopper/hashes.h"
-#include "tests/hopper/killed_run.h"
+#include "tests/hopper/same_bits.h"
 
 namespace hop::hopper {
 namespace {
@@ -40,21 +40,11 @@ class MixupRun : public OnGlyphs<320, 4> {
 };
 
 TEST_F(MixupRun, HasTheSameBitsForAnyNumberOfWorkersRecordedOrNot) {
-  Experiment e = experiment(0.4);
-  const fs::path directory = *folder_ / "two";
-  const Results two = run(e, {.run_directory = directory}).results;
-  EXPECT_GT(two.hops, 0U);
-  for (const Replayed& replayed : replay(directory)) EXPECT_TRUE(replayed.matches) << replayed.model.value;
-  e.run.workers = 1;
-  EXPECT_EQ(hashes(run(e).results), hashes(two));
-  e.run.capture = false;
-  EXPECT_EQ(hashes(run(e).results), hashes(two)) << "not recorded";
+  expect_the_same_bits_however_it_runs(experiment(0.4), *folder_ / "two");
 }
 
 TEST_F(MixupRun, KilledResumesToTheSameBits) {
-  const fs::path directory = *folder_ / "killed";
-  ASSERT_NO_FATAL_FAILURE(run_until_killed(experiment(0.4), directory, 3));
-  EXPECT_EQ(hashes(resume(directory).results), hashes(run(experiment(0.4)).results));
+  expect_the_same_bits_after_a_kill(experiment(0.4), *folder_ / "killed", 3);
 }
 
 TEST_F(MixupRun, IsOffByDefaultAndAtZero) {

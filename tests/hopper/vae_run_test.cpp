@@ -17,8 +17,7 @@
 #include "nn/models.h"
 #include "nn/optim/adam.h"
 #include "tests/hopper/glyphs.h"
-#include "tests/hopper/hashes.h"
-#include "tests/hopper/killed_run.h"
+#include "tests/hopper/same_bits.h"
 
 namespace hop::hopper {
 namespace {
@@ -96,17 +95,7 @@ TEST_F(VaeRun, TrainsAsTheLoopOfAProgram) {
 }
 
 TEST_F(VaeRun, HasTheSameBitsForAnyNumberOfWorkersRecordedOrNot) {
-  Experiment e = experiment();
-  const fs::path directory = *folder_ / "two";
-  const Results two = run(e, {.run_directory = directory}).results;
-  EXPECT_GT(two.hops, 0U);
-  for (const Replayed& replayed : replay(directory)) EXPECT_TRUE(replayed.matches) << replayed.model.value;
-  e.run.workers = 1;
-  const Results one = run(e).results;
-  EXPECT_EQ(hashes(one), hashes(two));
-  for (const ModelResult& model : one.models) EXPECT_EQ(model.valid_loss, two.model(model.id).valid_loss);
-  e.run.capture = false;
-  EXPECT_EQ(hashes(run(e).results), hashes(two)) << "not recorded";
+  expect_the_same_bits_however_it_runs(experiment(), *folder_ / "two");
 }
 
 TEST_F(VaeRun, LearnsAndIsValidatedByItsLoss) {
@@ -120,11 +109,7 @@ TEST_F(VaeRun, LearnsAndIsValidatedByItsLoss) {
   EXPECT_FALSE(last.valid_accuracy.has_value());
 }
 
-TEST_F(VaeRun, KilledResumesToTheSameBits) {
-  const fs::path directory = *folder_ / "killed";
-  ASSERT_NO_FATAL_FAILURE(run_until_killed(experiment(), directory, 7));
-  EXPECT_EQ(hashes(resume(directory).results), hashes(run(experiment()).results));
-}
+TEST_F(VaeRun, KilledResumesToTheSameBits) { expect_the_same_bits_after_a_kill(experiment(), *folder_ / "killed", 7); }
 
 TEST_F(VaeRun, RefusesColumnsThatAreNotScaledToTheRangeOfItsBound) {
   std::string rows = "age,pay,kind\n";
